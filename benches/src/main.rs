@@ -1,0 +1,3 @@
+//! Workloads.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The what-if format: scenario files, rules, experiments and measures.

@@ -1,0 +1,1 @@
+//! A deterministic discrete-event engine: calendar, random streams, statistics.

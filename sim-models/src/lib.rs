@@ -1,0 +1,1 @@
+//! Models of clients, AWS ALB, Kubernetes nodes, Cilium and pods.
