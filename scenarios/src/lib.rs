@@ -1,1 +1,12 @@
 //! The what-if format: scenario files, rules, experiments and measures.
+//!
+//! A scenario is read in two steps. First its text becomes a [`tree`] in which every key and value knows its place; patches from
+//! alternatives, sweeps and the command line replace parts of that tree. Then the tree is decoded into types. Complaints of both
+//! steps are [`Diagnostic`](diagnostic::Diagnostic)s: data with places, which only the command line renders.
+
+pub mod code;
+pub mod diagnostic;
+mod lexer;
+pub mod parser;
+pub mod source;
+pub mod tree;

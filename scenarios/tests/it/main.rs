@@ -1,0 +1,3 @@
+//! Laws of the scenario format.
+
+mod ron_agreement;
