@@ -33,19 +33,23 @@ pub(crate) enum Kind {
     End,
 }
 
-/// Splits a text into words. The last one is [`Kind::End`].
+/// Splits a text into words, from a byte on. The last one is [`Kind::End`].
 ///
 /// # Errors
 ///
 /// Everything that is no word: characters that mean nothing, texts without an end, bad escapes, units outside quotes.
-pub(crate) fn tokens(source: SourceId, text: &str) -> Result<Vec<Token>, Vec<Diagnostic>> {
+pub(crate) fn tokens(
+    source: SourceId,
+    text: &str,
+    from: usize,
+) -> Result<Vec<Token>, Vec<Diagnostic>> {
     let mut lexer = Lexer {
         source,
         text,
-        at: 0,
+        at: from,
         complaints: Vec::new(),
     };
-    if text.starts_with('\u{FEFF}') {
+    if from == 0 && text.starts_with('\u{FEFF}') {
         lexer.at = '\u{FEFF}'.len_utf8();
     }
     let mut tokens = Vec::new();
@@ -243,7 +247,7 @@ mod tests {
 
     pub(super) fn kinds(text: &str) -> Vec<Kind> {
         let source = Sources::default().add("test", text);
-        tokens(source, text)
+        tokens(source, text, 0)
             .expect("valid")
             .into_iter()
             .map(|token| token.kind)
@@ -252,7 +256,7 @@ mod tests {
 
     pub(super) fn complaints(text: &str) -> Vec<Diagnostic> {
         let source = Sources::default().add("test", text);
-        tokens(source, text).expect_err("not valid")
+        tokens(source, text, 0).expect_err("not valid")
     }
 
     #[test]

@@ -5,8 +5,13 @@
 //! steps are [`Diagnostic`](diagnostic::Diagnostic)s: data with places, which only the command line renders.
 
 pub mod code;
+pub mod decode;
 pub mod diagnostic;
 mod lexer;
+pub mod not_yet;
 pub mod parser;
+pub mod patch;
+pub mod path;
 pub mod source;
+pub mod suggest;
 pub mod tree;

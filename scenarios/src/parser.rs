@@ -29,8 +29,25 @@ const EXTENSIONS: [&str; 3] = [
 ///
 /// Everything that is wrong with the text itself: no content, bad words, bad structure, duplicates, too deep nesting.
 pub fn parse(sources: &Sources, source: SourceId) -> Result<Node, Vec<Diagnostic>> {
+    parse_from(sources, source, 0)
+}
+
+/// Reads the rest of a text, from a byte on, as one value.
+///
+/// # Errors
+///
+/// As [`parse`].
+///
+/// # Panics
+///
+/// When `from` is not the border of a character in the text.
+pub fn parse_from(
+    sources: &Sources,
+    source: SourceId,
+    from: usize,
+) -> Result<Node, Vec<Diagnostic>> {
     let source_text = sources.get(source);
-    let tokens = lexer::tokens(source, &source_text.text)?;
+    let tokens = lexer::tokens(source, &source_text.text, from)?;
     if let [end] = tokens.as_slice() {
         let empty = Diagnostic::error(code::EMPTY, format!("`{}` is empty", source_text.name));
         return Err(vec![empty.label(end.span, "there is nothing here")]);

@@ -1,6 +1,7 @@
 //! Our tree and the `ron` crate read the same text alike.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use scenarios::parser::parse;
 use scenarios::source::Sources;
 use scenarios::tree::{Node, Value};
@@ -66,9 +67,7 @@ fn value_text() -> impl Strategy<Value = String> {
         any::<u32>().prop_map(|value| format!("0x{value:X}")),
         (0_u32..1000, 0_u32..1000).prop_map(|(a, b)| format!("{a}_{b:03}")),
         (-1e9..1e9_f64).prop_map(|value| format!("{value:?}")),
-        any::<char>()
-            .prop_map(|value| format!("{value:?}").replace("\\'", "'"))
-            .prop_filter("escapes differ", |text| text != "'''"),
+        any::<char>().prop_map(|value| format!("{value:?}")),
         "\\PC{0,12}".prop_map(|value| format!("{value:?}")),
         "[a-z ]{0,8}".prop_map(|value| format!("r#\"{value}\"#")),
         Just("None".to_owned()),
@@ -110,7 +109,19 @@ fn value_text() -> impl Strategy<Value = String> {
     })
 }
 
+/// The same inputs on every run.
+fn fixed(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(fixed(1000))]
+
     #[test]
     fn valid_texts_mean_the_same(text in value_text()) {
         let theirs: ron::Value = ron::from_str(&text).expect("the generator writes valid RON");

@@ -1,0 +1,267 @@
+//! What does the format know that no stage models yet?
+//!
+//! Such a field is refused with a message that says so: ignoring it would give a wrong answer, and calling it unknown would send
+//! its author looking for a typing error. A row goes away in the commit that models it.
+
+/// Paths with `*` for the names of a map and the items of a list, and what they are for.
+pub const NOT_YET: &[(&str, &str)] = &[
+    ("faults", "faults and their time line"),
+    ("autoscaler", "horizontal pod autoscaling"),
+    ("prices", "prices and cost"),
+    ("outputs", "recorded flows and metric periods"),
+    ("cluster.versions", "presets of defaults by version"),
+    ("cluster.kubelet", "the kubelet's timing"),
+    ("cluster.api_server", "the API server's delays"),
+    (
+        "cluster.endpoint_slice_controller",
+        "the EndpointSlice controller's batching",
+    ),
+    (
+        "cluster.node_lifecycle_controller",
+        "leases, taints and eviction",
+    ),
+    (
+        "cluster.cloud_node_controller",
+        "nodes deleted by the cloud",
+    ),
+    (
+        "cluster.default_toleration",
+        "tolerations of unreachable nodes",
+    ),
+    ("cluster.pod_gc", "pods of vanished nodes"),
+    ("cluster.node_recovery", "nodes that come back"),
+    ("cluster.spot", "spot interruptions"),
+    ("cluster.instance_stop_timeout", "instances that shut down"),
+    ("cluster.provisioner", "replacement of lost capacity"),
+    ("cluster.auto_repair", "replacement of unhealthy nodes"),
+    ("cluster.scheduler", "kube-scheduler's settings"),
+    ("cluster.vpc", "the VPC's address space"),
+    ("cluster.vpc_cni", "the VPC CNI's address pools"),
+    ("cluster.pod_cidr_mask", "address ranges of an overlay"),
+    ("cluster.node_groups.*.labels", "node labels"),
+    ("cluster.node_groups.*.taints", "node taints"),
+    (
+        "cluster.node_groups.*.zones",
+        "node groups in some of the zones",
+    ),
+    (
+        "cluster.node_groups.*.instance_type",
+        "instance types and what they hold",
+    ),
+    ("cluster.node_groups.*.cpu", "node capacity"),
+    ("cluster.node_groups.*.memory", "node capacity"),
+    ("cluster.node_groups.*.max_pods", "node capacity"),
+    (
+        "cluster.node_groups.*.network_bandwidth",
+        "bandwidth of nodes",
+    ),
+    ("cluster.links.jitter", "the spread of link delays"),
+    ("cluster.links.encapsulation", "the tunnel's own work"),
+    ("cluster.links.lookup", "the work of the service map"),
+    (
+        "cluster.links.iptables_per_service",
+        "the length of iptables chains",
+    ),
+    ("cluster.links.mtu", "the size of packets"),
+    ("cluster.links.header_bytes", "the size of packets"),
+    ("cluster.links.loss", "lost packets"),
+    ("cluster.links.min_rto", "repeats of lost segments"),
+    ("cluster.proxy.KubeProxy", "kube-proxy"),
+    ("cluster.proxy.Cilium.algorithm.Maglev", "Maglev selection"),
+    ("cluster.proxy.Cilium.mode.Dsr", "direct server return"),
+    ("cluster.proxy.Cilium.mode.Hybrid", "direct server return"),
+    ("cluster.proxy.Cilium.agent", "the agent's delays"),
+    (
+        "cluster.proxy.Cilium.conntrack",
+        "the life of connection tracking entries",
+    ),
+    (
+        "cluster.proxy.Cilium.snat",
+        "source ports and their exhaustion",
+    ),
+    (
+        "cluster.proxy.Cilium.service_no_backend_response",
+        "the answer of a service without backends",
+    ),
+    (
+        "cluster.proxy.Cilium.unready_backend",
+        "connections to unready pods",
+    ),
+    (
+        "cluster.proxy.Cilium.gone_pod_address",
+        "packets to vanished pods",
+    ),
+    ("cluster.proxy.Cilium.service_topology", "zone hints"),
+    ("cluster.proxy.Cilium.affinity_entries", "session affinity"),
+    (
+        "cluster.proxy.Cilium.lb_map_max",
+        "the size of the service map",
+    ),
+    ("deployments.*.resources", "requested resources"),
+    ("deployments.*.readiness_probe", "probes and readiness"),
+    ("deployments.*.liveness_probe", "probes and restarts"),
+    ("deployments.*.startup_probe", "probes at start"),
+    ("deployments.*.lifecycle", "preStop hooks"),
+    ("deployments.*.termination_grace_period", "termination"),
+    ("deployments.*.min_ready_seconds", "rollouts"),
+    ("deployments.*.min_ready", "rollouts"),
+    ("deployments.*.progress_deadline", "rollouts"),
+    ("deployments.*.strategy", "rollouts"),
+    ("deployments.*.rollout", "rollouts"),
+    ("deployments.*.pod_disruption_budget", "drains"),
+    (
+        "deployments.*.topology_spread_constraints",
+        "placement by the scheduler",
+    ),
+    ("deployments.*.affinity", "placement by the scheduler"),
+    ("deployments.*.tolerations", "placement by the scheduler"),
+    ("deployments.*.node_selector", "placement by the scheduler"),
+    ("deployments.*.autoscaler", "horizontal pod autoscaling"),
+    ("deployments.*.server.on_sigterm", "termination"),
+    ("deployments.*.server.startup_time", "slow starts"),
+    ("services.*.internal_traffic_policy", "traffic between pods"),
+    ("services.*.session_affinity", "session affinity"),
+    ("services.*.session_affinity_timeout", "session affinity"),
+    ("services.*.type", "network load balancers"),
+    ("services.*.traffic_distribution", "zone hints"),
+    ("services.*.lb_algorithm", "the algorithm of one service"),
+    ("load_balancer.kind.Nlb", "network load balancers"),
+    ("load_balancer.dns_ttl", "DNS"),
+    ("load_balancer.node_failure_to_dns", "DNS"),
+    ("load_balancer.http2", "HTTP/2"),
+    ("load_balancer.tls_handshake_timeout", "TLS to targets"),
+    ("load_balancer.controller", "AWS Load Balancer Controller"),
+    ("load_balancer.quotas", "adjusted quotas"),
+    ("load_balancer.reserved_addresses", "addresses in the VPC"),
+    ("load_balancer.zonal_shift", "zonal shift"),
+    (
+        "load_balancer.retired_node_closes_idle",
+        "scale events of the load balancer",
+    ),
+    (
+        "load_balancer.target_groups.*.health_check",
+        "health checks",
+    ),
+    (
+        "load_balancer.target_groups.*.target_group_health",
+        "fail-open thresholds",
+    ),
+    (
+        "load_balancer.target_groups.*.fail_open_includes_initial",
+        "fail-open",
+    ),
+    ("load_balancer.target_groups.*.only_draining", "draining"),
+    (
+        "load_balancer.target_groups.*.deregistration_delay",
+        "draining",
+    ),
+    ("load_balancer.target_groups.*.slow_start", "slow start"),
+    (
+        "load_balancer.target_groups.*.stickiness",
+        "sticky sessions",
+    ),
+    (
+        "load_balancer.target_groups.*.anomaly_mitigation",
+        "automatic target weights",
+    ),
+    (
+        "load_balancer.target_groups.*.anomaly",
+        "automatic target weights",
+    ),
+    (
+        "load_balancer.target_groups.*.protocol_version.Http2",
+        "HTTP/2",
+    ),
+    (
+        "load_balancer.target_groups.*.protocol_version.Grpc",
+        "gRPC",
+    ),
+    (
+        "load_balancer.target_groups.*.algorithm.LeastOutstandingRequests",
+        "least outstanding requests",
+    ),
+    (
+        "load_balancer.target_groups.*.algorithm.WeightedRandom",
+        "weighted random",
+    ),
+    (
+        "load_balancer.target_groups.*.least_outstanding",
+        "least outstanding requests",
+    ),
+    (
+        "load_balancer.target_groups.*.upstream.pool_on_unhealthy",
+        "health",
+    ),
+    (
+        "load_balancer.target_groups.*.upstream.drain_idle_close",
+        "draining",
+    ),
+    ("load_balancer.target_groups.*.upstream.http2", "HTTP/2"),
+    ("clients.*.arrivals.Constant", "constant arrivals"),
+    ("clients.*.arrivals.Bursts", "bursts"),
+    ("clients.*.arrivals.Piecewise", "rates that change"),
+    ("clients.*.arrivals.Periodic", "rates that change"),
+    ("clients.*.arrivals.Closed", "closed-loop users"),
+    ("clients.*.protocol", "HTTP/2 and gRPC clients"),
+    ("clients.*.protocol.Http2", "HTTP/2"),
+    ("clients.*.protocol.Grpc", "gRPC"),
+    ("clients.*.dns", "DNS"),
+    ("clients.*.retries", "retries"),
+];
+
+/// What a path of a scenario is for, when it is known and not modelled yet.
+pub fn find(path: &str) -> Option<&'static str> {
+    NOT_YET
+        .iter()
+        .find(|(pattern, _)| matches(pattern, path))
+        .map(|(_, what)| *what)
+}
+
+/// Whether a path such as `clients.users.dns` or `clients["a b"].dns` has the form of a pattern such as `clients.*.dns`.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (pattern.split('.'), steps(path).into_iter());
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted == "*" || wanted == found => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The steps of a path; what stands in square brackets is one step.
+fn steps(path: &str) -> Vec<&str> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let length = match rest.strip_prefix("[\"") {
+            Some(key) => key.find("\"]").map_or(rest.len(), |end| end + 4),
+            None => rest[1..].find(['.', '[']).map_or(rest.len(), |end| end + 1),
+        };
+        steps.push(&rest[..length]);
+        rest = rest[length..].strip_prefix('.').unwrap_or(&rest[length..]);
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_things_match_the_star() {
+        assert_eq!(find("clients.users.dns"), Some("DNS"));
+        assert_eq!(find("clients[\"a. b\"].dns"), Some("DNS"));
+        assert_eq!(find("clients.dns"), None);
+        assert_eq!(find("clients.users.dns.pick"), None);
+        assert_eq!(find("faults"), Some("faults and their time line"));
+    }
+
+    #[test]
+    fn steps_are_split_at_points_outside_brackets() {
+        assert_eq!(
+            steps("a.b[0].c[\"d.e\"].f"),
+            ["a", "b", "[0]", "c", "[\"d.e\"]", "f"]
+        );
+    }
+}
