@@ -1,1 +1,3 @@
 //! Models of clients, AWS ALB, Kubernetes nodes, Cilium and pods.
+
+pub mod placement;

@@ -1,0 +1,105 @@
+//! One decision, from scratch: filter, score, normalise, sum.
+//!
+//! This is the scheduler as its documentation describes it, with nothing remembered between pods. It answers in full,
+//! with every rejection and every score, and it is the reference that the incremental [`Ledger`](super::ledger) must
+//! equal.
+//!
+//! Source: kube-scheduler 1.34 `schedule_one.go`.
+
+use super::config::Config;
+use super::filter::{Filters, Rejection};
+use super::node_tree::feasible_nodes_to_find;
+use super::score::Scorer;
+use super::snapshot::{NodeIndex, Snapshot, TemplateId};
+
+/// A decision with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The nodes that passed all filters, in the order examined.
+    pub feasible: Vec<NodeIndex>,
+    /// The nodes that did not, in the order examined. In a sampled cluster some nodes are in neither list.
+    pub rejected: Vec<(NodeIndex, Rejection)>,
+    /// The weighted scores of the plugins that did not skip. Empty with fewer than two feasible nodes.
+    pub columns: Vec<Column>,
+    /// The feasible nodes with the highest total, in the order examined.
+    pub best: Vec<NodeIndex>,
+    /// How many nodes were examined: the next search starts that much further.
+    pub examined: usize,
+}
+
+/// One plugin's scores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The plugin.
+    pub scorer: Scorer,
+    /// Its weighted score for each feasible node, in their order.
+    pub scores: Vec<i64>,
+}
+
+impl Decision {
+    /// The sums over the plugins, for the feasible nodes in their order.
+    pub fn totals(&self) -> Vec<i64> {
+        (0..self.feasible.len())
+            .map(|at| self.columns.iter().map(|column| column.scores[at]).sum())
+            .collect()
+    }
+}
+
+/// Decides where a pod of the template could go, examining nodes from position `start` of the order on.
+pub fn decide(cluster: &Snapshot, config: &Config, template: TemplateId, start: usize) -> Decision {
+    let pod = cluster.template(template);
+    let mut decision = find_feasible(cluster, config, template, start);
+    if decision.feasible.len() < 2 {
+        decision.best = decision.feasible.clone();
+        return decision;
+    }
+    for scorer in Scorer::ALL {
+        if let Some(scores) = scorer.score(cluster, pod, &decision.feasible) {
+            let scores = scores
+                .into_iter()
+                .map(|score| score * config.weights.of(scorer))
+                .collect();
+            decision.columns.push(Column { scorer, scores });
+        }
+    }
+    let totals = decision.totals();
+    let highest = totals.iter().max();
+    let best = decision
+        .feasible
+        .iter()
+        .zip(&totals)
+        .filter(|&(_, total)| Some(total) == highest);
+    decision.best = best.map(|(&node, _)| node).collect();
+    decision
+}
+
+/// Examines nodes until enough are feasible or all are examined.
+fn find_feasible(
+    cluster: &Snapshot,
+    config: &Config,
+    template: TemplateId,
+    start: usize,
+) -> Decision {
+    let order = cluster.order();
+    let wanted = feasible_nodes_to_find(order.len(), config.percentage_of_nodes_to_score);
+    let filters = Filters::prepare(cluster, cluster.template(template));
+    let (mut feasible, mut rejected, mut examined) = (Vec::new(), Vec::new(), 0);
+    for turn in 0..order.len() {
+        if feasible.len() >= wanted {
+            break;
+        }
+        let node = order[(start + turn) % order.len()];
+        examined += 1;
+        match filters.check(cluster.node(node)) {
+            Ok(()) => feasible.push(node),
+            Err(rejection) => rejected.push((node, rejection)),
+        }
+    }
+    Decision {
+        feasible,
+        rejected,
+        columns: Vec::new(),
+        best: Vec::new(),
+        examined,
+    }
+}

@@ -1,0 +1,123 @@
+//! The scheduler at work: it holds the snapshot, decides pod after pod, and remembers where it stopped looking.
+//!
+//! A pod is *assumed* on its node the moment it is placed, so the next decision sees it.
+
+use super::config::{Config, Tie};
+use super::cycle::{self, Decision};
+use super::explain::Unschedulable;
+use super::snapshot::{NodeIndex, Snapshot, TemplateId};
+
+/// kube-scheduler with its view of the cluster.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    cluster: Snapshot,
+    config: Config,
+    next_start: usize,
+}
+
+/// What became of the replicas of one template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The nodes of the replicas that were placed, in order.
+    pub nodes: Vec<NodeIndex>,
+    /// How many replicas stay Pending, and why; `None` when all were placed.
+    pub pending: Option<(u32, Unschedulable)>,
+}
+
+impl Scheduler {
+    /// A scheduler for an empty cluster; fill it through [`cluster_mut`](Self::cluster_mut).
+    pub fn new(config: Config) -> Self {
+        let cluster = Snapshot::new(config.default_constraints.clone());
+        Self {
+            cluster,
+            config,
+            next_start: 0,
+        }
+    }
+
+    /// What the scheduler sees.
+    pub fn cluster(&self) -> &Snapshot {
+        &self.cluster
+    }
+
+    /// What the scheduler sees, to be changed: nodes come and go, pods are bound, terminated and removed.
+    pub fn cluster_mut(&mut self) -> &mut Snapshot {
+        &mut self.cluster
+    }
+
+    /// Decides about one pod, with all reasons, and places nothing.
+    pub fn decide(&self, template: TemplateId) -> Decision {
+        cycle::decide(&self.cluster, &self.config, template, self.next_start)
+    }
+
+    /// Places one pod.
+    ///
+    /// `draw(n)` gives a number in `0..n`; it is asked at most once, and only when `n` > 1 nodes are equally good and
+    /// ties are drawn.
+    ///
+    /// # Errors
+    ///
+    /// [`Unschedulable`] when the pod fits on no node; it then stays Pending.
+    pub fn place_one(
+        &mut self,
+        template: TemplateId,
+        draw: impl FnOnce(usize) -> usize,
+    ) -> Result<NodeIndex, Unschedulable> {
+        let decision = self.decide(template);
+        self.advance(decision.examined);
+        let node = pick(&self.cluster, self.config.tie, &decision.best, draw)
+            .ok_or_else(|| Unschedulable::because(&decision))?;
+        self.cluster.bind(template, node);
+        Ok(node)
+    }
+
+    /// Places that many pods of one template, one after the other.
+    ///
+    /// `draw(replica, n)` gives a number in `0..n` for the replica of that index. After the first replica that fits
+    /// nowhere the others are Pending too: nothing has changed for them.
+    pub fn place(
+        &mut self,
+        template: TemplateId,
+        replicas: u32,
+        mut draw: impl FnMut(u32, usize) -> usize,
+    ) -> Placed {
+        let mut nodes = Vec::with_capacity(replicas as usize);
+        for replica in 0..replicas {
+            match self.place_one(template, |choices| draw(replica, choices)) {
+                Ok(node) => nodes.push(node),
+                Err(why) => {
+                    return Placed {
+                        nodes,
+                        pending: Some((replicas - replica, why)),
+                    };
+                }
+            }
+        }
+        Placed {
+            nodes,
+            pending: None,
+        }
+    }
+
+    fn advance(&mut self, examined: usize) {
+        let nodes = self.cluster.order().len().max(1);
+        self.next_start = (self.next_start + examined) % nodes;
+    }
+}
+
+/// One of the best nodes, or `None` when there is none.
+fn pick(
+    cluster: &Snapshot,
+    tie: Tie,
+    best: &[NodeIndex],
+    draw: impl FnOnce(usize) -> usize,
+) -> Option<NodeIndex> {
+    let name = |node: &&NodeIndex| &cluster.node(**node).node.name;
+    match (best, tie) {
+        ([], _) => None,
+        (&[only], _) => Some(only),
+        (_, Tie::Random) => Some(best[draw(best.len())]),
+        (_, Tie::First) => best.iter().min_by_key(name).copied(),
+        (_, Tie::Last) => best.iter().max_by_key(name).copied(),
+    }
+}

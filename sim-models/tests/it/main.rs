@@ -1,0 +1,3 @@
+//! What holds of the models as a whole.
+
+mod conformance;
