@@ -7,6 +7,7 @@
 pub mod code;
 pub mod decode;
 pub mod diagnostic;
+pub mod explain;
 mod lexer;
 pub mod not_yet;
 pub mod parser;
