@@ -1,3 +1,5 @@
-//! What holds of the models as a whole.
+//! What holds of the models as a whole: laws, theory, and the recordings of the real components.
 
 mod conformance;
+mod journey;
+mod support;

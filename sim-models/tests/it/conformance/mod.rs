@@ -1,4 +1,4 @@
-//! Do the models agree with the recordings of the real systems?
+//! Do the models agree with the recordings of the real systems, and with theory?
 //!
 //! One module per kind of recording. The files are read from the directory that `TWOHOP_VECTORS` names, or from the
 //! recorded set beside these tests; a file that is not there is skipped with a line that says so, and in a file that is
@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 
 mod placement;
+mod pools;
+mod queueing;
 
 /// Reads a recording, or says that it is not there.
 fn recording<T: serde::de::DeserializeOwned>(file: &str) -> Option<T> {

@@ -1,0 +1,4 @@
+//! What exists: zones, nodes, pods and Services, and how far they are from each other.
+
+pub mod service;
+pub mod topology;

@@ -1,0 +1,151 @@
+//! What does a run tell whoever listens?
+//!
+//! A [`Recorder`] hears every [`Observation`] in the order of simulated time. It steers nothing: with
+//! another recorder, or none (`()`), a run takes the same course, event by event.
+
+use sim_core::SimTime;
+
+use crate::id::{LoadBalancerNodeId, PodId, TargetId};
+use crate::request::Request;
+
+/// Something happened that a listener may want to know.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Observation<'a> {
+    /// A request was born.
+    Issued(&'a Request),
+    /// A request is finished: its outcome stands, all its stamps are set. Told when the load balancer node
+    /// has the answer; the stamp [`crate::request::Hop::Answered`] lies the way to the client later.
+    Finished(&'a Request),
+    /// A connection to a target was opened (its handshake is done).
+    Opened {
+        /// By which load balancer node.
+        load_balancer_node: LoadBalancerNodeId,
+        /// To which target.
+        target: TargetId,
+        /// Which pod is behind it.
+        pod: PodId,
+    },
+    /// A connection to a target was closed.
+    Closed {
+        /// By which load balancer node.
+        load_balancer_node: LoadBalancerNodeId,
+        /// To which target.
+        target: TargetId,
+        /// Which pod was behind it.
+        pod: PodId,
+    },
+    /// The load of a pod changed.
+    Load {
+        /// Which pod.
+        pod: PodId,
+        /// Workers that work now.
+        busy: u32,
+        /// Requests that wait now.
+        waiting: u32,
+    },
+}
+
+/// Whoever listens to a run.
+pub trait Recorder {
+    /// Hears of an observation.
+    fn see(&mut self, now: SimTime, seen: Observation<'_>);
+}
+
+/// Listens to nothing.
+impl Recorder for () {
+    #[inline]
+    fn see(&mut self, _: SimTime, _: Observation<'_>) {}
+}
+
+/// Two listeners in one.
+impl<A: Recorder, B: Recorder> Recorder for (A, B) {
+    #[inline]
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        self.0.see(now, seen);
+        self.1.see(now, seen);
+    }
+}
+
+/// Watches that nothing is lost: requests, connections, workers.
+///
+/// A test listens with it beside whatever else it listens with; it steers nothing.
+#[derive(Clone, Debug)]
+pub struct Conservation {
+    issued: u64,
+    finished: u64,
+    opened: u64,
+    closed: u64,
+    last: SimTime,
+    workers: Vec<u32>,
+    queues: Vec<u32>,
+}
+
+impl Conservation {
+    /// A watch over a run of this blueprint.
+    pub fn new(blueprint: &crate::world::Blueprint) -> Self {
+        let server =
+            |pod: &crate::cluster::topology::Pod| &blueprint.deployments[pod.deployment].server;
+        Self {
+            issued: 0,
+            finished: 0,
+            opened: 0,
+            closed: 0,
+            last: SimTime::ZERO,
+            workers: blueprint
+                .pods
+                .iter()
+                .map(|pod| server(pod).workers.get())
+                .collect(),
+            queues: blueprint.pods.iter().map(|pod| server(pod).queue).collect(),
+        }
+    }
+
+    /// Checks the balance at the end of a run.
+    ///
+    /// # Panics
+    ///
+    /// When requests issued are not those finished and in flight, or more connections were closed than opened.
+    pub fn check(&self, in_flight: u64) {
+        assert_eq!(
+            self.issued,
+            self.finished + in_flight,
+            "requests issued = finished + in flight"
+        );
+        assert!(
+            self.closed <= self.opened,
+            "a connection is closed at most once"
+        );
+    }
+}
+
+impl Recorder for Conservation {
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        assert!(now >= self.last, "observations come in the order of time");
+        self.last = now;
+        match seen {
+            Observation::Issued(_) => self.issued += 1,
+            Observation::Finished(request) => {
+                self.finished += 1;
+                assert!(
+                    request.at(crate::request::Hop::Answered) >= now,
+                    "the answer's way takes time"
+                );
+            }
+            Observation::Opened { .. } => self.opened += 1,
+            Observation::Closed { .. } => self.closed += 1,
+            Observation::Load { pod, busy, waiting } => {
+                use crate::id::Id;
+                let (workers, queue) = (self.workers[pod.index()], self.queues[pod.index()]);
+                assert!(
+                    busy <= workers && waiting <= queue,
+                    "a pod stays within its limits"
+                );
+                assert!(
+                    waiting == 0 || busy == workers,
+                    "nobody waits beside an idle worker"
+                );
+            }
+        }
+    }
+}

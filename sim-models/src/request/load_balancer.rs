@@ -1,0 +1,183 @@
+//! Which target gets the request?
+//!
+//! An ALB is a handful of load balancer nodes. Each has its own cursors and its own upstream pools, and
+//! chooses a target for every *request*, not for every connection.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration};
+
+use super::{balance, pool};
+
+/// The load balancer with its listener rules and target groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What kind of load balancer it is.
+    ///
+    /// Default: Alb(nodes_per_zone: 1).
+    #[serde(default)]
+    pub kind: Kind,
+
+    /// Zones in which it is enabled.
+    ///
+    /// Default: the cluster's zones.
+    #[serde(default)]
+    pub zones: Option<Vec<String>>,
+
+    /// Silence that closes a connection, on the client's side and on the target's side.
+    ///
+    /// Range: "1s" to "4000s". Default: "60s".
+    /// Source: AWS, "Application Load Balancers", `idle_timeout.timeout_seconds`.
+    #[serde(default = "default_idle_timeout")]
+    pub idle_timeout: SimDuration,
+
+    /// Time that a request spends inside a load balancer node.
+    ///
+    /// Range: 0 and up; plausible 0.2 to 5 ms. Default: LogNormal(median: "500us", p99: "2ms").
+    /// Assumption: not published.
+    #[serde(default = "default_proxy_latency")]
+    pub proxy_latency: Dist,
+
+    /// What an ICMP port unreachable in answer to a SYN means to the load balancer.
+    ///
+    /// Default: Refuse.
+    /// Assumption: AWS documents 502 for *host* unreachable only.
+    #[serde(default)]
+    pub icmp_unreachable: IcmpUnreachable,
+
+    /// Target groups by name.
+    pub target_groups: BTreeMap<String, TargetGroupConfig>,
+
+    /// Listener rules, first match first. A request that matches none gets 404.
+    ///
+    /// Default: everything goes to the only target group.
+    #[serde(default)]
+    pub rules: Vec<RuleConfig>,
+}
+
+/// What kind of load balancer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Kind {
+    /// An AWS Application Load Balancer.
+    Alb {
+        /// Load balancer nodes, that is addresses, in each enabled zone.
+        ///
+        /// Range: 1 to 50. Default: 1.
+        /// Assumption: AWS scales the number by a rule that it does not publish.
+        #[serde(default = "one")]
+        nodes_per_zone: NonZeroU32,
+    },
+}
+
+/// A target group: where requests go, and how they are spread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetGroupConfig {
+    /// The Service behind the group: the name of an entry of `services`.
+    pub service: String,
+
+    /// What is registered: the nodes, or the pods.
+    ///
+    /// Default: Instance.
+    /// Source: AWS Load Balancer Controller, annotation `target-type`.
+    #[serde(default)]
+    pub target_type: TargetType,
+
+    /// How a target is chosen, for each request.
+    ///
+    /// Default: RoundRobin.
+    /// Source: AWS, "Edit target group attributes", `load_balancing.algorithm.type`.
+    #[serde(default)]
+    pub algorithm: balance::Algorithm,
+
+    /// Connections from the load balancer to targets.
+    #[serde(default)]
+    pub upstream: pool::Config,
+}
+
+/// What a target group registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TargetType {
+    /// Nodes, on the Service's NodePort: the node chooses a pod, once per connection.
+    #[default]
+    Instance,
+    /// Pods, by their address: nothing chooses after the load balancer.
+    Ip,
+}
+
+/// What an ICMP port unreachable means to the load balancer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IcmpUnreachable {
+    /// Connection refused: 502 after one round trip.
+    #[default]
+    Refuse,
+    /// Ignored: 504 after the connect timeout.
+    Timeout,
+}
+
+/// A listener rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Path prefix, by whole path elements: "/nginx" matches "/nginx" and "/nginx/a", not "/nginxes".
+    ///
+    /// Source: Kubernetes Ingress, `pathType: Prefix`.
+    pub path: String,
+
+    /// The target group that gets the request: the name of an entry of `target_groups`.
+    pub forward: String,
+}
+
+impl RuleConfig {
+    /// Whether the rule takes a request for this path.
+    pub fn matches(&self, path: &str) -> bool {
+        let prefix = self.path.trim_end_matches('/');
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self::Alb {
+            nodes_per_zone: one(),
+        }
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn default_idle_timeout() -> SimDuration {
+    SimDuration::from_secs(60)
+}
+
+fn default_proxy_latency() -> Dist {
+    Dist::LogNormal(sim_core::dist::LogNormal::Quantiles {
+        median: SimDuration::from_micros(500),
+        p99: SimDuration::from_millis(2),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_matches_whole_path_elements() {
+        let rule = |path: &str| RuleConfig {
+            path: path.into(),
+            forward: String::new(),
+        };
+        assert!(rule("/nginx").matches("/nginx"));
+        assert!(rule("/nginx/").matches("/nginx/a"));
+        assert!(!rule("/nginx").matches("/nginxes"));
+        assert!(rule("/").matches("/anything"));
+    }
+}

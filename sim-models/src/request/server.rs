@@ -1,0 +1,237 @@
+//! What does a pod do with a request?
+//!
+//! A pod works on a number of requests at once and lets a bounded number wait, first come, first served.
+//! The work of a request was drawn when it was born, so it is the same in every alternative.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration};
+
+use crate::id::RequestId;
+use crate::quantity::Size;
+
+/// The server in a pod.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whose defaults fill `keep_alive`.
+    ///
+    /// Default: Nginx.
+    #[serde(default)]
+    pub software: Software,
+
+    /// Requests worked on at once.
+    ///
+    /// Required. Range: 1 and up.
+    pub workers: NonZeroU32,
+
+    /// Requests that wait for a worker.
+    ///
+    /// Range: 0 and up; plausible 0 to 4096. Default: 512.
+    /// Source: nginx `listen` directive, backlog 511; Linux `net.core.somaxconn` 4096.
+    #[serde(default = "default_queue")]
+    pub queue: u32,
+
+    /// What a request meets that finds all workers busy and the queue full.
+    ///
+    /// Default: Drop.
+    /// Source: Linux listen(2): a SYN to a full backlog is ignored and sent again.
+    #[serde(default)]
+    pub when_full: WhenFull,
+
+    /// Work of one request.
+    ///
+    /// Required: a distribution like LogNormal(mean: "12ms", cv: 1.0), or a fixed time.
+    pub service_time: Dist,
+
+    /// When the server closes a connection.
+    ///
+    /// Default: as `software` does.
+    #[serde(default)]
+    pub keep_alive: Option<KeepAlive>,
+
+    /// Bytes of an answer's body.
+    ///
+    /// Default: "1KiB".
+    #[serde(default = "default_response_size")]
+    pub response_size: Size,
+}
+
+/// When a server closes a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepAlive {
+    /// After this long without a request; "0s" closes after each answer.
+    ///
+    /// Default: never.
+    pub timeout: Option<SimDuration>,
+
+    /// After this many requests.
+    ///
+    /// Range: 1 and up. Default: no limit.
+    pub max_requests: Option<std::num::NonZeroU64>,
+}
+
+/// Server software, for its keep-alive defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Software {
+    /// nginx: 75 s, 1000 requests.
+    ///
+    /// Source: nginx `keepalive_timeout` and `keepalive_requests` (1.19.10 and later).
+    #[default]
+    Nginx,
+    /// Apache httpd 2.4: 5 s, 100 requests.
+    ///
+    /// Source: Apache httpd `KeepAliveTimeout` and `MaxKeepAliveRequests`.
+    ApacheHttpd,
+    /// Node.js before 2026: 5 s.
+    ///
+    /// Source: Node.js `server.keepAliveTimeout`; 65 s since nodejs/node#62782.
+    NodeJs,
+    /// Tomcat and Spring Boot: 60 s, 100 requests.
+    ///
+    /// Source: Tomcat HTTP connector, `keepAliveTimeout` and `maxKeepAliveRequests`.
+    Tomcat,
+    /// Go net/http: no limits.
+    ///
+    /// Source: Go `net/http.Server.IdleTimeout`.
+    Go,
+    /// Envoy: 1 h.
+    ///
+    /// Source: Envoy `common_http_protocol_options.idle_timeout`.
+    Envoy,
+    /// Something else: no limits unless `keep_alive` says so.
+    Custom,
+}
+
+/// What a request meets at a full server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WhenFull {
+    /// Silence: it is sent again after 1, 3 and 7 s, then the load balancer gives up (504 after 10 s).
+    #[default]
+    Drop,
+    /// A reset: the load balancer answers 502.
+    Refuse,
+    /// An answer with this status from the server.
+    Status(u16),
+}
+
+impl Software {
+    /// The keep-alive defaults of the software.
+    pub fn keep_alive(self) -> KeepAlive {
+        let limits = |timeout: Option<u64>, requests: Option<u64>| KeepAlive {
+            timeout: timeout.map(SimDuration::from_secs),
+            max_requests: requests.and_then(std::num::NonZeroU64::new),
+        };
+        match self {
+            Self::Nginx => limits(Some(75), Some(1000)),
+            Self::ApacheHttpd => limits(Some(5), Some(100)),
+            Self::NodeJs => limits(Some(5), None),
+            Self::Tomcat => limits(Some(60), Some(100)),
+            Self::Go | Self::Custom => limits(None, None),
+            Self::Envoy => limits(Some(3600), None),
+        }
+    }
+}
+
+impl Config {
+    /// The keep-alive limits in force.
+    pub fn keep_alive(&self) -> KeepAlive {
+        self.keep_alive
+            .unwrap_or_else(|| self.software.keep_alive())
+    }
+}
+
+fn default_queue() -> u32 {
+    512
+}
+
+fn default_response_size() -> Size {
+    Size::from_bytes(1024)
+}
+
+/// The workers and the queue of one pod.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    busy: u32,
+    waiting: VecDeque<RequestId>,
+}
+
+/// What a pod does with a request that reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reception {
+    /// A worker begins at once.
+    Start,
+    /// It waits.
+    Wait,
+    /// All workers are busy and the queue is full.
+    Full,
+}
+
+impl Server {
+    /// Receives a request.
+    #[inline]
+    pub fn receive(&mut self, request: RequestId, workers: NonZeroU32, queue: u32) -> Reception {
+        if self.busy < workers.get() {
+            self.busy += 1;
+            Reception::Start
+        } else if (self.waiting.len() as u64) < u64::from(queue) {
+            self.waiting.push_back(request);
+            Reception::Wait
+        } else {
+            Reception::Full
+        }
+    }
+
+    /// A worker is done; returns the request that it begins next, if one waits.
+    #[inline]
+    pub fn release(&mut self) -> Option<RequestId> {
+        let next = self.waiting.pop_front();
+        if next.is_none() {
+            self.busy -= 1;
+        }
+        next
+    }
+
+    /// Workers that work now.
+    pub fn busy(&self) -> u32 {
+        self.busy
+    }
+
+    /// Requests that wait now.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.len() as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_start_then_wait_then_find_it_full() {
+        let mut server = Server::default();
+        let workers = NonZeroU32::MIN;
+        let receptions = [0, 1, 2].map(|id| server.receive(RequestId(id), workers, 1));
+        assert_eq!(
+            receptions,
+            [Reception::Start, Reception::Wait, Reception::Full]
+        );
+        assert_eq!(server.release(), Some(RequestId(1)));
+        assert_eq!((server.busy(), server.waiting()), (1, 0));
+        assert_eq!(server.release(), None);
+        assert_eq!(server.busy(), 0);
+    }
+
+    #[test]
+    fn a_deployment_may_override_its_softwares_keep_alive() {
+        assert_eq!(
+            Software::Nginx.keep_alive().timeout,
+            Some(SimDuration::from_secs(75))
+        );
+        assert_eq!(Software::Custom.keep_alive(), KeepAlive::default());
+    }
+}

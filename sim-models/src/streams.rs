@@ -1,0 +1,16 @@
+//! Every name of a random stream in this crate.
+//!
+//! A draw is an address: (seed, replication, name, entity, index). Two decisions never share a name, so
+//! no change in one can shift another. A test keeps the names distinct.
+
+use sim_core::StreamName;
+
+/// Blocks of 16 words, one per request of a population; `entity` is the population.
+pub const REQUESTS: StreamName = StreamName::new("requests");
+/// Where a load balancer node's cursor starts; `entity` is the load balancer node, `draw` the target group.
+pub const CURSOR_START: StreamName = StreamName::new("cursor start");
+/// Which address comes first in a DNS answer; `entity` is the client address, `draw` the how-manieth answer.
+pub const DNS_ANSWER: StreamName = StreamName::new("dns answer");
+
+/// All names, for the test that they differ.
+pub const ALL: [StreamName; 3] = [REQUESTS, CURSOR_START, DNS_ANSWER];

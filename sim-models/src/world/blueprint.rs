@@ -1,0 +1,149 @@
+//! What is to be simulated, as meant: names are ids, defaults are filled in.
+//!
+//! A scenario file is lowered to a [`Blueprint`]; tests and other programs may build one directly. The
+//! settings of each stage are the stage's own `Config`.
+
+use sim_core::SimDuration;
+
+use crate::cluster::service::TrafficPolicy;
+use crate::cluster::topology::{Links, Network, Node, Pod};
+use crate::id::{
+    Arena, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId, TargetGroupId,
+    ZoneId,
+};
+use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::{balance, client, node_port, pool, server};
+
+/// Everything that one run needs, besides a seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blueprint {
+    /// How long to run.
+    pub run: Run,
+    /// Names of the zones.
+    pub zones: Arena<ZoneId, String>,
+    /// Worker nodes.
+    pub nodes: Arena<NodeId, Node>,
+    /// Pods, with the node of each.
+    pub pods: Arena<PodId, Pod>,
+    /// Deployments, with the server in their pods.
+    pub deployments: Arena<DeploymentId, Deployment>,
+    /// Services.
+    pub services: Arena<ServiceId, Service>,
+    /// Where pod addresses live.
+    pub network: Network,
+    /// Distances.
+    pub links: Links,
+    /// Who implements Services on the nodes.
+    pub proxy: node_port::Proxy,
+    /// The load balancer.
+    pub load_balancer: LoadBalancer,
+    /// Target groups.
+    pub target_groups: Arena<TargetGroupId, TargetGroup>,
+    /// Who asks.
+    pub populations: Arena<PopulationId, Population>,
+}
+
+/// How long to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Simulated time that is thrown away at the start.
+    pub warm_up: SimDuration,
+    /// Simulated time that counts, after the warm-up.
+    pub length: SimDuration,
+    /// Events after which the run ends in an error.
+    ///
+    /// Default: 10^10.
+    pub event_budget: u64,
+}
+
+/// Event budget of a run that does not set one.
+pub const DEFAULT_EVENT_BUDGET: u64 = 10_000_000_000;
+
+/// A Deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// Name, unique.
+    pub name: String,
+    /// The server in each of its pods.
+    pub server: server::Config,
+}
+
+/// A Service of type NodePort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Name, unique.
+    pub name: String,
+    /// Whose pods are its endpoints.
+    pub selects: DeploymentId,
+    /// Who may receive outside traffic.
+    pub external_traffic_policy: TrafficPolicy,
+}
+
+/// The load balancer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadBalancer {
+    /// Its nodes, with the zone of each.
+    pub nodes: Arena<LoadBalancerNodeId, ZoneId>,
+    /// Silence that closes a connection.
+    pub idle_timeout: SimDuration,
+    /// Time that a request spends inside a load balancer node.
+    pub proxy_latency: sim_core::Dist,
+    /// What an ICMP port unreachable means.
+    pub icmp_unreachable: IcmpUnreachable,
+}
+
+/// A target group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetGroup {
+    /// Name, unique.
+    pub name: String,
+    /// The Service behind it.
+    pub service: ServiceId,
+    /// What is registered: with `Instance` every node, with `Ip` every pod of the Service.
+    pub target_type: TargetType,
+    /// How a target is chosen.
+    pub algorithm: balance::Algorithm,
+    /// Connections to targets.
+    pub upstream: pool::Config,
+}
+
+/// A population of clients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Population {
+    /// Name, unique.
+    pub name: String,
+    /// How its clients behave. `requests` is not read: `classes` says the same with ids.
+    pub config: client::Config,
+    /// What it asks for.
+    pub classes: Vec<RequestClass>,
+}
+
+/// One kind of request, its listener rule applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestClass {
+    /// Path of the URL.
+    pub path: String,
+    /// Share of the population's requests, relative to the other weights; above 0.
+    pub weight: f64,
+    /// The target group that the first matching rule names; `None` where no rule matches.
+    pub target_group: Option<TargetGroupId>,
+}
+
+impl Blueprint {
+    /// The Service's pods, in the order of their ids.
+    pub fn endpoints(&self, service: ServiceId) -> impl Iterator<Item = PodId> {
+        let deployment = self.services[service].selects;
+        self.pods
+            .enumerate()
+            .filter(move |(_, pod)| pod.deployment == deployment)
+            .map(|(id, _)| id)
+    }
+
+    /// Entries of a target group: nodes or pods.
+    pub fn target_count(&self, group: TargetGroupId) -> usize {
+        match self.target_groups[group].target_type {
+            TargetType::Instance => self.nodes.len(),
+            TargetType::Ip => self.endpoints(self.target_groups[group].service).count(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! From a blueprint to a world at time zero.
+
+use sim_core::{DistError, Sampler, SimDuration, SimTime, Streams};
+
+use super::RunError;
+use super::blueprint::Blueprint;
+use super::event::Event;
+use super::population;
+use crate::cluster::service::TrafficPolicy;
+use crate::cluster::topology::{Links, Network, Node, Pod};
+use crate::id::{
+    Arena, DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId, ServiceId,
+    Slab, TargetGroupId, TargetId, ZoneId,
+};
+use crate::observe::Recorder;
+use crate::request::Request;
+use crate::request::balance::{Algorithm, Cursor};
+use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::node_port::{Endpoints, Proxy};
+use crate::request::pool::{self, Pools};
+use crate::request::server::{Server, WhenFull};
+use crate::streams::CURSOR_START;
+
+/// All state of a run between two events.
+#[derive(Debug)]
+pub struct World<R> {
+    pub(super) recorder: R,
+    pub(super) streams: Streams,
+    // What exists -- fixed during a run.
+    pub(super) links: Links,
+    pub(super) encapsulation: SimDuration,
+    pub(super) nodes: Arena<NodeId, Node>,
+    pub(super) pods: Arena<PodId, Pod>,
+    pub(super) proxy: Proxy,
+    pub(super) deployments: Arena<DeploymentId, Deployment>,
+    pub(super) services: Arena<ServiceId, Service>,
+    pub(super) groups: Arena<TargetGroupId, Group>,
+    pub(super) zone_of_load_balancer_node: Arena<LoadBalancerNodeId, ZoneId>,
+    pub(super) load_balancer_nodes: u32,
+    pub(super) proxy_latency: Sampler,
+    pub(super) icmp_unreachable: IcmpUnreachable,
+    // What changes.
+    pub(super) populations: Arena<PopulationId, population::State>,
+    pub(super) users: Vec<User>,
+    pub(super) requests: Slab<RequestId, Request>,
+    pub(super) cursors: Vec<Cursor>,
+    pub(super) pools: Pools,
+    pub(super) servers: Arena<PodId, Server>,
+    starts: Vec<SimTime>,
+}
+
+/// A Deployment's server, ready for use.
+#[derive(Debug)]
+pub(super) struct Deployment {
+    pub(super) workers: std::num::NonZeroU32,
+    pub(super) queue: u32,
+    pub(super) when_full: WhenFull,
+    /// The server closes a connection that was idle for this long.
+    pub(super) closes_idle_after: Option<SimDuration>,
+    /// The server closes a connection after this many requests.
+    pub(super) closes_after_requests: u64,
+}
+
+/// A Service during a run.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) policy: TrafficPolicy,
+    pub(super) endpoints: Endpoints,
+}
+
+/// A target group during a run.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) service: ServiceId,
+    pub(super) target_type: TargetType,
+    pub(super) algorithm: Algorithm,
+    pub(super) upstream: pool::Config,
+    pub(super) first_target: u32,
+    pub(super) targets: u32,
+    /// The load balancer closes a connection that was idle for this long.
+    pub(super) idle_timeout: SimDuration,
+}
+
+/// A closed-loop user.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) population: PopulationId,
+    /// Requests answered so far.
+    pub(super) asked: u64,
+}
+
+impl Group {
+    /// All targets of the group.
+    pub(super) fn all(&self) -> impl Iterator<Item = TargetId> + use<> {
+        (self.first_target..self.first_target + self.targets).map(TargetId)
+    }
+}
+
+impl<R: Recorder> World<R> {
+    /// The world that a blueprint describes, at time zero.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Dist`] when a distribution's parameters make no sense.
+    pub fn new(blueprint: &Blueprint, streams: Streams, recorder: R) -> Result<Self, RunError> {
+        let groups = groups(blueprint);
+        let targets = groups.iter().map(|group| group.targets as usize).sum();
+        let load_balancer_nodes = blueprint.load_balancer.nodes.len();
+        let (populations, users) = populations(blueprint, &streams)?;
+        let proxy_latency = &blueprint.load_balancer.proxy_latency;
+        Ok(Self {
+            recorder,
+            links: blueprint.links.clone(),
+            encapsulation: match blueprint.network {
+                Network::Overlay { .. } => blueprint.links.encapsulation,
+                Network::VpcCni | Network::CiliumChained => SimDuration::ZERO,
+            },
+            nodes: blueprint.nodes.clone(),
+            pods: blueprint.pods.clone(),
+            proxy: blueprint.proxy,
+            deployments: blueprint.deployments.iter().map(Deployment::new).collect(),
+            services: services(blueprint),
+            cursors: cursors(&groups, load_balancer_nodes, &streams),
+            groups,
+            zone_of_load_balancer_node: blueprint.load_balancer.nodes.clone(),
+            load_balancer_nodes: u32::try_from(load_balancer_nodes)
+                .expect("a load balancer has few nodes"),
+            proxy_latency: proxy_latency
+                .sampler()
+                .map_err(at("load_balancer.proxy_latency"))?,
+            icmp_unreachable: blueprint.load_balancer.icmp_unreachable,
+            populations,
+            users,
+            requests: Slab::default(),
+            pools: Pools::new(load_balancer_nodes, targets),
+            servers: blueprint.pods.iter().map(|_| Server::default()).collect(),
+            starts: blueprint
+                .populations
+                .iter()
+                .map(|it| SimTime::ZERO + it.config.start)
+                .collect(),
+            streams,
+        })
+    }
+
+    /// What is planned at time zero.
+    pub(super) fn first_events(&self) -> Vec<(SimTime, Event)> {
+        let populations = self.populations.enumerate();
+        populations
+            .flat_map(|(id, population)| {
+                population.first_events(id, self.starts[id.index()], &self.streams)
+            })
+            .collect()
+    }
+
+    /// Requests on their way.
+    pub fn in_flight(&self) -> u64 {
+        self.requests.len() as u64
+    }
+}
+
+impl Deployment {
+    fn new(deployment: &super::blueprint::Deployment) -> Self {
+        let server = &deployment.server;
+        let keep_alive = server.keep_alive();
+        Self {
+            workers: server.workers,
+            queue: server.queue,
+            when_full: server.when_full,
+            closes_idle_after: keep_alive.timeout,
+            closes_after_requests: keep_alive
+                .max_requests
+                .map_or(u64::MAX, |limit| limit.get()),
+        }
+    }
+}
+
+fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
+    let services = blueprint.services.enumerate();
+    services
+        .map(|(id, service)| Service {
+            policy: service.external_traffic_policy,
+            endpoints: Endpoints::new(
+                blueprint
+                    .endpoints(id)
+                    .map(|pod| (blueprint.pods[pod].node, pod))
+                    .collect(),
+            ),
+        })
+        .collect()
+}
+
+fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
+    let mut first_target = 0;
+    let groups = blueprint.target_groups.enumerate();
+    groups
+        .map(|(id, group)| {
+            let targets =
+                u32::try_from(blueprint.target_count(id)).expect("targets fit in 32 bits");
+            first_target += targets;
+            Group {
+                service: group.service,
+                target_type: group.target_type,
+                algorithm: group.algorithm,
+                upstream: group.upstream,
+                first_target: first_target - targets,
+                targets,
+                idle_timeout: blueprint.load_balancer.idle_timeout,
+            }
+        })
+        .collect()
+}
+
+/// One cursor per load balancer node and group, each with its own start.
+fn cursors(
+    groups: &Arena<TargetGroupId, Group>,
+    load_balancer_nodes: usize,
+    streams: &Streams,
+) -> Vec<Cursor> {
+    let cursor = |node: usize, id: TargetGroupId, group: &Group| {
+        let start = match group.targets {
+            0 => 0,
+            targets => streams
+                .nth(CURSOR_START, node as u64, u64::from(id.0))
+                .below(targets),
+        };
+        Cursor::starting_at(start, group.targets)
+    };
+    (0..load_balancer_nodes)
+        .flat_map(|node| {
+            groups
+                .enumerate()
+                .map(move |(id, group)| cursor(node, id, group))
+        })
+        .collect()
+}
+
+fn populations(
+    blueprint: &Blueprint,
+    streams: &Streams,
+) -> Result<(Arena<PopulationId, population::State>, Vec<User>), RunError> {
+    let mut states = Arena::new();
+    let mut users = Vec::new();
+    let mut addresses = 0;
+    for (id, population) in blueprint.populations.enumerate() {
+        let from = users.len() as u32;
+        let count = population::users(&population.config.arrivals);
+        users.extend((0..count).map(|_| User {
+            population: id,
+            asked: 0,
+        }));
+        let state = population::State::new(blueprint, id, streams, addresses, from..from + count)
+            .map_err(at(&format!("clients.{}", population.name)))?;
+        addresses += u64::from(population.config.addresses.get());
+        states.push(state);
+    }
+    Ok((states, users))
+}
+
+fn at(path: &str) -> impl FnOnce(DistError) -> RunError + use<> {
+    let path = path.to_owned();
+    move |source| RunError::Dist { path, source }
+}

@@ -1,0 +1,393 @@
+//! Clients at work: when the next request is born, from which address, on which connection.
+
+use sim_core::{Agenda, Block, Blocks, DistError, Sampler, SimDuration, SimTime, Streams};
+
+use super::blueprint::{Blueprint, Population};
+use super::build::World;
+use super::event::{Event, UserId};
+use crate::id::{LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
+use crate::observe::{Observation, Recorder};
+use crate::request::client::{Arrivals, Connection, Connections, InParallel, Reuse};
+use crate::request::{Hop, Outcome, Request, dns, word};
+use crate::streams::REQUESTS;
+
+/// A population during a run.
+#[derive(Debug)]
+pub(super) struct State {
+    blocks: Blocks,
+    /// The random words of the next request, where arrivals are open loop.
+    next: Block,
+    /// Requests born so far.
+    born: u64,
+    /// No request is born from here on.
+    stop: SimTime,
+    /// No request beyond this many.
+    limit: u64,
+    pace: Pace,
+    rtt: Sampler,
+    reuse: Reuse,
+    idle_timeout: SimDuration,
+    dns: dns::Config,
+    classes: Vec<Class>,
+    addresses: Vec<Address>,
+    first_address: u64,
+}
+
+/// When requests start.
+#[derive(Debug)]
+enum Pace {
+    /// Exponential gaps.
+    Poisson { mean_gap: Sampler },
+    /// Equal gaps.
+    Constant { gap: SimDuration },
+    /// All at once.
+    AtOnce,
+    /// After an answer, and a time to think.
+    Closed {
+        think: Sampler,
+        users: std::ops::Range<u32>,
+    },
+}
+
+/// One kind of request: where it goes and how much work it is.
+#[derive(Debug)]
+struct Class {
+    /// Share of this class and all before it, in units of 2^-32.
+    up_to: u64,
+    goal: Option<(TargetGroupId, ServiceId)>,
+    demand: Option<Sampler>,
+}
+
+/// A client address: its idle connections and how often it dialled.
+#[derive(Debug, Default)]
+struct Address {
+    connections: Connections,
+    dials: u32,
+}
+
+impl State {
+    /// A population before its first request. `users` are its closed-loop users, if it has any.
+    pub(super) fn new(
+        blueprint: &Blueprint,
+        id: PopulationId,
+        streams: &Streams,
+        first_address: u64,
+        users: std::ops::Range<u32>,
+    ) -> Result<Self, DistError> {
+        let Population {
+            config, classes, ..
+        } = &blueprint.populations[id];
+        let mut blocks = streams.blocks(REQUESTS, u64::from(id.0));
+        let pace = Pace::new(&config.arrivals, users)?;
+        let (reuse, most) = match config.arrivals {
+            Arrivals::CurlLoop { requests, .. } => (Reuse::Never, requests),
+            _ => (config.connection.reuse, u64::MAX),
+        };
+        Ok(Self {
+            next: blocks.draw(),
+            blocks,
+            born: 0,
+            stop: config
+                .stop
+                .map_or(SimTime::MAX, |stop| SimTime::ZERO + stop),
+            limit: config.stop_after.unwrap_or(u64::MAX).min(most),
+            pace,
+            rtt: config.rtt.sampler()?,
+            reuse,
+            idle_timeout: config
+                .connection
+                .idle_timeout
+                .min(blueprint.load_balancer.idle_timeout),
+            dns: config.dns,
+            classes: cumulate(blueprint, classes)?,
+            addresses: (0..config.addresses.get())
+                .map(|_| Address::default())
+                .collect(),
+            first_address,
+        })
+    }
+
+    /// The first events of the population, which begins at `start`.
+    pub(super) fn first_events(
+        &self,
+        id: PopulationId,
+        start: SimTime,
+        streams: &Streams,
+    ) -> Vec<(SimTime, Event)> {
+        match &self.pace {
+            Pace::Closed { think, users } => users
+                .clone()
+                .map(|user| {
+                    let draws = streams.block(REQUESTS, closed_entity(user), 0);
+                    (
+                        start + think.sample(draws.unit(word::GAP)),
+                        Event::Ask(UserId(user)),
+                    )
+                })
+                .collect(),
+            _ if self.limit == 0 => Vec::new(),
+            _ => vec![(start + self.gap(), Event::Arrive(id))],
+        }
+    }
+
+    /// Time from the previous request to the one that [`State::next`] belongs to.
+    fn gap(&self) -> SimDuration {
+        match &self.pace {
+            Pace::Poisson { mean_gap } => mean_gap.sample(self.next.unit(word::GAP)),
+            Pace::Constant { gap } => *gap,
+            Pace::AtOnce | Pace::Closed { .. } => SimDuration::ZERO,
+        }
+    }
+
+    /// Whether another request may be born at `now`.
+    #[inline]
+    fn goes_on(&self, now: SimTime) -> bool {
+        self.born < self.limit && now < self.stop
+    }
+
+    fn class(&self, draw: u32) -> u32 {
+        let at = self
+            .classes
+            .iter()
+            .position(|class| u64::from(draw) < class.up_to);
+        at.expect("the classes cover all draws") as u32
+    }
+}
+
+impl Pace {
+    fn new(arrivals: &Arrivals, users: std::ops::Range<u32>) -> Result<Self, DistError> {
+        let gap =
+            |rate: crate::quantity::Rate| SimDuration::from_secs_f64(1.0 / rate.as_per_second());
+        Ok(match arrivals {
+            Arrivals::Poisson { rate } => Self::Poisson {
+                mean_gap: sim_core::Dist::Exponential { mean: gap(*rate) }.sampler()?,
+            },
+            Arrivals::Constant { rate } => Self::Constant { gap: gap(*rate) },
+            Arrivals::CurlLoop {
+                in_parallel: InParallel::All,
+                ..
+            } => Self::AtOnce,
+            Arrivals::CurlLoop {
+                in_parallel: InParallel::AtMost(_),
+                ..
+            } => {
+                let think = sim_core::Dist::Constant(SimDuration::ZERO).sampler()?;
+                Self::Closed { think, users }
+            }
+            Arrivals::Closed { think, .. } => Self::Closed {
+                think: think.sampler()?,
+                users,
+            },
+        })
+    }
+}
+
+/// How many closed-loop users a population has.
+pub(super) fn users(arrivals: &Arrivals) -> u32 {
+    match *arrivals {
+        Arrivals::Closed { users, .. } => users.get(),
+        Arrivals::CurlLoop {
+            in_parallel: InParallel::AtMost(many),
+            requests,
+        } => u32::try_from(requests).map_or(many.get(), |requests| many.get().min(requests)),
+        Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::CurlLoop { .. } => 0,
+    }
+}
+
+/// The stream of a closed-loop user: apart from those of the populations.
+fn closed_entity(user: u32) -> u64 {
+    (1 << 32) | u64::from(user)
+}
+
+/// Weights to cumulated shares of 2^32; the last class takes what rounding leaves.
+fn cumulate(
+    blueprint: &Blueprint,
+    classes: &[super::blueprint::RequestClass],
+) -> Result<Vec<Class>, DistError> {
+    let total: f64 = classes.iter().map(|class| class.weight).sum();
+    let mut sum = 0.0;
+    let mut cumulated = Vec::with_capacity(classes.len());
+    for class in classes {
+        sum += class.weight;
+        let goal = class
+            .target_group
+            .map(|group| (group, blueprint.target_groups[group].service));
+        let demand = goal.map(|(_, service)| {
+            let deployment = blueprint.services[service].selects;
+            blueprint.deployments[deployment]
+                .server
+                .service_time
+                .sampler()
+        });
+        cumulated.push(Class {
+            up_to: (sum / total * 4_294_967_296.0) as u64,
+            goal,
+            demand: demand.transpose()?,
+        });
+    }
+    if let Some(last) = cumulated.last_mut() {
+        last.up_to = 1 << 32;
+    }
+    Ok(cumulated)
+}
+
+impl<R: Recorder> World<R> {
+    /// The next request of an open-loop population is born, and the one after it planned.
+    pub(super) fn on_arrival(&mut self, id: PopulationId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let population = &mut self.populations[id];
+        if !population.goes_on(now) {
+            return;
+        }
+        let draws = population.next;
+        population.next = population.blocks.draw();
+        let gap = population.gap();
+        self.bear(id, draws, None, agenda);
+        if self.populations[id].goes_on(now) {
+            agenda.after(gap, Event::Arrive(id));
+        }
+    }
+
+    /// A closed-loop user asks.
+    pub(super) fn on_ask(&mut self, user: UserId, agenda: &mut Agenda<'_, Event>) {
+        let asker = &self.users[user.0 as usize];
+        let (id, asked) = (asker.population, asker.asked);
+        if self.populations[id].goes_on(agenda.now()) {
+            let draws = self.streams.block(REQUESTS, closed_entity(user.0), asked);
+            self.bear(id, draws, Some(user), agenda);
+        }
+    }
+
+    /// An answer has reached a closed-loop user, who thinks and asks again.
+    pub(super) fn answered(&mut self, user: UserId, at: SimTime, agenda: &mut Agenda<'_, Event>) {
+        let asker = &mut self.users[user.0 as usize];
+        asker.asked += 1;
+        let draws = self
+            .streams
+            .block(REQUESTS, closed_entity(user.0), asker.asked);
+        if let Pace::Closed { think, .. } = &self.populations[asker.population].pace {
+            agenda.at(at + think.sample(draws.unit(word::GAP)), Event::Ask(user));
+        }
+    }
+
+    /// A request is born: its address, its connection, its work; then it sets off.
+    fn bear(
+        &mut self,
+        id: PopulationId,
+        draws: Block,
+        user: Option<UserId>,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let population = &mut self.populations[id];
+        let serial = population.born;
+        population.born += 1;
+        let address = draws.below(word::ADDRESS, population.addresses.len() as u32);
+        let class = population.class(draws.word(word::CLASS));
+        let Class { goal, demand, .. } = &population.classes[class as usize];
+        let rtt = population.rtt.sample(draws.unit32(word::RTT));
+        let goal = *goal;
+        let demand = demand.as_ref().map_or(SimDuration::ZERO, |demand| {
+            demand.sample(draws.unit(word::DEMAND))
+        });
+        let (connection, opened) = population.connection(
+            address,
+            &draws,
+            now,
+            &self.streams,
+            self.load_balancer_nodes,
+        );
+        let one_way = rtt / 2;
+        let mut request = Request {
+            population: id,
+            serial,
+            class,
+            address,
+            target_group: goal.map(|(group, _)| group),
+            service: goal.map(|(_, service)| service),
+            load_balancer_node: connection.load_balancer_node,
+            target: None,
+            node: None,
+            pod: None,
+            connection: None,
+            reused: false,
+            second_hop: false,
+            cross_zone: false,
+            attempts: 0,
+            demand,
+            stamps: [SimTime::ZERO; Hop::COUNT],
+            outcome: Outcome::Ok,
+            draws,
+            client_one_way: one_way,
+            client_connection: connection,
+            user,
+        };
+        request.stamp(Hop::Client, now);
+        self.recorder.see(now, Observation::Issued(&request));
+        let request = self.requests.insert(request);
+        // A new connection costs the handshake's round trip first.
+        let delay = if opened { rtt + one_way } else { one_way };
+        if delay == SimDuration::ZERO {
+            // Nothing can happen on a way of no length: the event is merged into this one.
+            self.on_request_at_load_balancer(request, agenda);
+        } else {
+            agenda.after(delay, Event::AtLoadBalancer(request));
+        }
+    }
+
+    /// Hands a client connection back, to be free when the answer has come.
+    #[inline]
+    pub(super) fn hand_back(&mut self, id: RequestId) {
+        let request = &self.requests[id];
+        let connection = request.client_connection;
+        if connection.remaining > 0 {
+            let free_since = request.at(Hop::Answered);
+            let address =
+                &mut self.populations[request.population].addresses[request.address as usize];
+            address.connections.put_back(Connection {
+                free_since,
+                ..connection
+            });
+        }
+    }
+}
+
+impl State {
+    /// The connection that a request of an address rides on, and whether it is new.
+    fn connection(
+        &mut self,
+        address: u32,
+        draws: &Block,
+        now: SimTime,
+        streams: &Streams,
+        nodes: u32,
+    ) -> (Connection, bool) {
+        let number = self.first_address + u64::from(address);
+        let address = &mut self.addresses[address as usize];
+        if self.reuse != Reuse::Never
+            && let Some(mut connection) = address.connections.take(now, self.idle_timeout)
+        {
+            connection.remaining -= 1;
+            return (connection, false);
+        }
+        let node: LoadBalancerNodeId = dns::pick(
+            self.dns,
+            streams,
+            number,
+            address.dials,
+            now,
+            draws.word(word::DNS),
+            nodes,
+        );
+        address.dials += 1;
+        let requests = self.reuse.requests(draws.unit32(word::REUSE));
+        (
+            Connection {
+                load_balancer_node: node,
+                remaining: requests - 1,
+                free_since: now,
+            },
+            true,
+        )
+    }
+}

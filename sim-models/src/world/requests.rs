@@ -1,0 +1,473 @@
+//! The journey of a request, hop by hop: read a view, ask the stage, write what changed, plan what follows.
+
+use sim_core::{Agenda, SimDuration, SimTime};
+
+use super::build::World;
+use super::event::Event;
+use crate::id::{
+    Id, LoadBalancerNodeId, NodeId, PodId, RequestId, TargetGroupId, TargetId, UpstreamId,
+};
+use crate::observe::{Observation, Recorder};
+use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::node_port::NoBackendResponse;
+use crate::request::pool::{Path, PoolScope, UpstreamState};
+use crate::request::server::{Reception, WhenFull};
+use crate::request::{Hop, Outcome, Request, word};
+
+/// After this long without an answer to a connection attempt the load balancer gives up.
+///
+/// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504: 10 seconds.
+const CONNECT_TIMEOUT: SimDuration = SimDuration::from_secs(10);
+
+/// When a SYN that nobody answered is sent again, counted from the first.
+///
+/// Source: RFC 6298: initial time-out 1 s, doubling.
+const SYN_RETRANSMITS: [SimDuration; 3] = [
+    SimDuration::from_secs(1),
+    SimDuration::from_secs(3),
+    SimDuration::from_secs(7),
+];
+
+impl<R: Recorder> World<R> {
+    /// A request reaches its load balancer node: which target, and on which connection?
+    pub(super) fn on_request_at_load_balancer(
+        &mut self,
+        id: RequestId,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let request = &mut self.requests[id];
+        request.stamp(Hop::LoadBalancer, now);
+        let (node, draws) = (request.load_balancer_node, request.draws);
+        let Some(group_id) = request.target_group else {
+            return self.fail(id, Outcome::NoRule, now, agenda);
+        };
+        let group = &self.groups[group_id];
+        let cursor = node.index() * self.groups.len() + group_id.index();
+        let Some(position) = group
+            .algorithm
+            .pick(&mut self.cursors[cursor], group.targets)
+        else {
+            return self.fail(id, Outcome::NoTarget, now, agenda);
+        };
+        let target = TargetId(group.first_target + position);
+        request.target = Some(target);
+        let sent = now + self.proxy_latency.sample(draws.unit32(word::PROXY));
+        let pooled = self.pools.take(
+            node,
+            target,
+            group.upstream.pool_pick,
+            draws.word(word::POOL),
+        );
+        match pooled {
+            Some(connection) => self.send(id, connection, sent, agenda),
+            None => self.dial(id, group_id, position, sent, agenda),
+        }
+    }
+
+    /// Writes a request to a pooled connection.
+    fn send(
+        &mut self,
+        id: RequestId,
+        connection: UpstreamId,
+        sent: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let there = sent + self.one_way(id, connection);
+        let request = &mut self.requests[id];
+        let upstream = self.pools.get_mut(connection);
+        upstream.requests += 1;
+        request.stamp(Hop::Sent, sent);
+        request.connection = Some(connection);
+        request.node = upstream.node;
+        request.pod = Some(upstream.pod);
+        request.reused = true;
+        request.second_hop = upstream.second_hop;
+        request.cross_zone = upstream.cross_zone;
+        if there >= upstream.server_closes_at {
+            // The server closed while the request was on its way: its host answers with a reset.
+            let back = there + (there - sent);
+            return self.fail(id, Outcome::StaleConnection, back, agenda);
+        }
+        agenda.at(there, Event::AtServer(id));
+    }
+
+    /// Opens a connection for a request: to the pod itself, or to the NodePort of a node.
+    fn dial(
+        &mut self,
+        id: RequestId,
+        group: TargetGroupId,
+        position: u32,
+        sent: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let request = &mut self.requests[id];
+        request.stamp(Hop::Sent, sent);
+        let load_balancer_node = request.load_balancer_node;
+        let service = self.groups[group].service;
+        match self.groups[group].target_type {
+            TargetType::Ip => {
+                let (node, pod) = self.services[service].endpoints.all()[position as usize];
+                let path = self.path_to_pod(id, group, node, pod);
+                self.establish(id, path, sent, agenda);
+            }
+            TargetType::Instance => {
+                let node = NodeId(position);
+                request.node = Some(node);
+                let draw = request.draws.unit32(word::FIRST_LEG);
+                let leg = self.to_node(load_balancer_node, node);
+                agenda.at(sent + self.links.jittered(leg, draw), Event::AtNode(id));
+            }
+        }
+    }
+
+    /// The first packet of a new connection reaches a node, which chooses the pod behind it.
+    pub(super) fn on_connection_at_node(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let request = &self.requests[id];
+        let (Some(node), Some(group)) = (request.node, request.target_group) else {
+            unreachable!("only requests to instance targets dial a node");
+        };
+        let service = &self.services[self.groups[group].service];
+        let eligible = service.endpoints.eligible(node, service.policy);
+        let sent = request.at(Hop::Sent);
+        match self.proxy.pick(eligible, request.draws.word(word::BACKEND)) {
+            Some((home, pod)) => {
+                let path = self.path_over_node(id, group, node, home, pod);
+                self.establish(id, path, sent, agenda);
+            }
+            None if self.is_refused() => {
+                let back = agenda.now() + (agenda.now() - sent);
+                self.fail(id, Outcome::NodeRefused, back, agenda);
+            }
+            None => self.fail(id, Outcome::ConnectTimeout, sent + CONNECT_TIMEOUT, agenda),
+        }
+    }
+
+    /// Whether the load balancer hears at once that a node has no backend.
+    fn is_refused(&self) -> bool {
+        self.proxy.no_backend_response() == NoBackendResponse::Reject
+            && self.icmp_unreachable == IcmpUnreachable::Refuse
+    }
+
+    /// A connection opens: handshake, then the request. `dialled` is when the first packet left.
+    fn establish(
+        &mut self,
+        id: RequestId,
+        path: Path,
+        dialled: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let Path {
+            load_balancer_node,
+            target,
+            pod,
+            ..
+        } = path;
+        let connection = self.pools.open(path);
+        let one_way = self.one_way(id, connection);
+        let upstream = self.pools.get_mut(connection);
+        upstream.requests = 1;
+        let request = &mut self.requests[id];
+        request.connection = Some(connection);
+        request.node = upstream.node;
+        request.pod = Some(pod);
+        request.second_hop = upstream.second_hop;
+        request.cross_zone = upstream.cross_zone;
+        let established = dialled + one_way + one_way;
+        request.stamp(Hop::Sent, established);
+        let seen = Observation::Opened {
+            load_balancer_node,
+            target,
+            pod,
+        };
+        self.recorder.see(agenda.now(), seen);
+        agenda.at(established + one_way, Event::AtServer(id));
+    }
+
+    /// A request reaches its pod.
+    pub(super) fn on_request_at_server(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let request = &mut self.requests[id];
+        if request.attempts == 0 {
+            request.stamp(Hop::Server, now);
+        }
+        let pod = request.pod.expect("a request at a server has a pod");
+        let deployment = &self.deployments[self.pods[pod].deployment];
+        let server = &mut self.servers[pod];
+        match server.receive(id, deployment.workers, deployment.queue) {
+            Reception::Start => {
+                request.stamp(Hop::Started, now);
+                agenda.after(request.demand, Event::Served(id));
+            }
+            Reception::Wait => {}
+            Reception::Full => {
+                let when_full = deployment.when_full;
+                return self.turn_away(id, when_full, agenda);
+            }
+        }
+        let load = Observation::Load {
+            pod,
+            busy: server.busy(),
+            waiting: server.waiting(),
+        };
+        self.recorder.see(now, load);
+    }
+
+    /// A request found all workers busy and the queue full.
+    fn turn_away(&mut self, id: RequestId, when_full: WhenFull, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let back = now + self.way_back(id);
+        let request = &mut self.requests[id];
+        match when_full {
+            WhenFull::Status(status) => self.fail(id, Outcome::Overloaded(status), back, agenda),
+            WhenFull::Refuse => self.fail(id, Outcome::PodRefused, back, agenda),
+            WhenFull::Drop => {
+                let first = request.at(Hop::Server);
+                let again = SYN_RETRANSMITS.get(usize::from(request.attempts));
+                request.attempts += 1;
+                match again {
+                    Some(&after) => agenda.at(first + after, Event::AtServer(id)),
+                    None => {
+                        let end = (request.at(Hop::Sent) + CONNECT_TIMEOUT).max(now);
+                        self.fail(id, Outcome::ConnectTimeout, end, agenda);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A worker is done: the answer sets off, and the next request begins.
+    pub(super) fn on_served(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let back = now + self.way_back(id);
+        let request = &mut self.requests[id];
+        request.stamp(Hop::Served, now);
+        request.outcome = Outcome::Ok;
+        let pod = request.pod.expect("a served request has a pod");
+        let connection = request
+            .connection
+            .expect("a served request has a connection");
+        let deployment = &self.deployments[self.pods[pod].deployment];
+        if let Some(timeout) = deployment.closes_idle_after {
+            self.pools.get_mut(connection).server_closes_at = now + timeout;
+        }
+        agenda.at(back, Event::Returned(id));
+        let server = &mut self.servers[pod];
+        if let Some(next) = server.release() {
+            let next_request = &mut self.requests[next];
+            next_request.stamp(Hop::Started, now);
+            agenda.after(next_request.demand, Event::Served(next));
+        }
+        let load = Observation::Load {
+            pod,
+            busy: server.busy(),
+            waiting: server.waiting(),
+        };
+        self.recorder.see(now, load);
+    }
+
+    /// An answer, or a failure, reaches the load balancer node: the request is finished.
+    pub(super) fn on_returned(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let request = &mut self.requests[id];
+        request.stamp(Hop::Returned, now);
+        let answered = now + request.client_one_way;
+        request.stamp(Hop::Answered, answered);
+        let Request {
+            connection,
+            outcome,
+            user,
+            ..
+        } = *request;
+        self.recorder.see(now, Observation::Finished(request));
+        self.hand_back(id);
+        if let Some(connection) = connection {
+            self.release(connection, outcome, agenda);
+        }
+        self.requests.remove(id);
+        if let Some(user) = user {
+            self.answered(user, answered, agenda);
+        }
+    }
+
+    /// A connection has carried its request: back to the pool, or closed.
+    fn release(&mut self, id: UpstreamId, outcome: Outcome, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let upstream = self.pools.get(id);
+        let (group, node) = (&self.groups[upstream.group], upstream.load_balancer_node);
+        let deployment = &self.deployments[self.pods[upstream.pod].deployment];
+        let limit = group
+            .upstream
+            .pool_max_requests
+            .map_or(u64::MAX, |limit| limit.get());
+        let limit = limit.min(deployment.closes_after_requests);
+        let broken = !matches!(outcome, Outcome::Ok | Outcome::Overloaded(_));
+        let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO);
+        let capacity = group.upstream.pool_max_idle;
+        if broken || at_once || upstream.requests >= limit || capacity == Some(0) {
+            return self.close(id, now);
+        }
+        if let Some(capacity) = capacity {
+            let longest = match group.upstream.pool_scope {
+                PoolScope::Target => self
+                    .pools
+                    .longest_idle(node, std::iter::once(upstream.target)),
+                PoolScope::Group => self.pools.longest_idle(node, group.all()),
+            };
+            if let (count, Some(longest)) = longest
+                && count >= capacity
+            {
+                self.close(longest, now);
+            }
+        }
+        self.pools.put_back(id);
+        self.plan_expiry(id, agenda);
+    }
+
+    /// Notes when an idle connection leaves its pool, and plans a look at it then.
+    fn plan_expiry(&mut self, id: UpstreamId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let upstream = self.pools.get_mut(id);
+        let closed_by_server = match upstream.server_closes_at {
+            SimTime::MAX => SimTime::MAX,
+            // The server's FIN needs its way to the load balancer.
+            closes_at => closes_at + upstream.first_leg + upstream.second_leg,
+        };
+        let idle_timeout = self.groups[upstream.group].idle_timeout;
+        let leaves = if idle_timeout == SimDuration::MAX {
+            SimTime::MAX
+        } else {
+            now + idle_timeout
+        };
+        upstream.leaves_pool_at = leaves.min(closed_by_server);
+        if !upstream.checked && upstream.leaves_pool_at < SimTime::MAX {
+            upstream.checked = true;
+            agenda.at(upstream.leaves_pool_at, Event::Expire(id));
+        }
+    }
+
+    /// A connection may have been idle long enough. The check outlives requests that came in between.
+    pub(super) fn on_expiry_check(&mut self, id: UpstreamId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        if !self.pools.check_came(id) {
+            return;
+        }
+        let upstream = self.pools.get_mut(id);
+        if upstream.state != UpstreamState::Idle {
+            return;
+        }
+        if upstream.leaves_pool_at <= now {
+            self.close(id, now);
+        } else {
+            upstream.checked = true;
+            agenda.at(upstream.leaves_pool_at, Event::Expire(id));
+        }
+    }
+
+    fn close(&mut self, id: UpstreamId, now: SimTime) {
+        let upstream = self.pools.get(id);
+        let seen = Observation::Closed {
+            load_balancer_node: upstream.load_balancer_node,
+            target: upstream.target,
+            pod: upstream.pod,
+        };
+        self.pools.close(id);
+        self.recorder.see(now, seen);
+    }
+
+    /// The request's outcome stands; the load balancer node will know at `at`.
+    fn fail(
+        &mut self,
+        id: RequestId,
+        outcome: Outcome,
+        at: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        self.requests[id].outcome = outcome;
+        agenda.at(at, Event::Returned(id));
+    }
+
+    /// One way from the load balancer node to the pod, with this request's jitter.
+    #[inline]
+    fn one_way(&self, id: RequestId, connection: UpstreamId) -> SimDuration {
+        let upstream = self.pools.get(connection);
+        let draws = &self.requests[id].draws;
+        let first = self
+            .links
+            .jittered(upstream.first_leg, draws.unit32(word::FIRST_LEG));
+        first
+            + self
+                .links
+                .jittered(upstream.second_leg, draws.unit32(word::SECOND_LEG))
+    }
+
+    /// One way from the pod to the load balancer node, with this request's jitter.
+    #[inline]
+    fn way_back(&self, id: RequestId) -> SimDuration {
+        let request = &self.requests[id];
+        let connection = request
+            .connection
+            .expect("an answer has a connection to go back on");
+        let upstream = self.pools.get(connection);
+        let legs = upstream.first_leg + upstream.second_leg;
+        self.links
+            .jittered(legs, request.draws.unit32(word::WAY_BACK))
+    }
+
+    /// One way from a load balancer node to a node's interface.
+    fn to_node(&self, from: LoadBalancerNodeId, to: NodeId) -> SimDuration {
+        self.links
+            .between_zones(self.zone_of_load_balancer_node[from], self.nodes[to].zone)
+    }
+
+    /// The path to a pod that is a target itself.
+    fn path_to_pod(&self, id: RequestId, group: TargetGroupId, home: NodeId, pod: PodId) -> Path {
+        let request = &self.requests[id];
+        let from = request.load_balancer_node;
+        Path {
+            load_balancer_node: from,
+            group,
+            target: request.target.expect("a dialling request has a target"),
+            node: None,
+            pod,
+            second_hop: false,
+            cross_zone: self.zone_of_load_balancer_node[from] != self.nodes[home].zone,
+            first_leg: self.to_node(from, home),
+            second_leg: self.links.inside_node(),
+        }
+    }
+
+    /// The path over the NodePort of `node` to a pod on `home`.
+    fn path_over_node(
+        &self,
+        id: RequestId,
+        group: TargetGroupId,
+        node: NodeId,
+        home: NodeId,
+        pod: PodId,
+    ) -> Path {
+        let request = &self.requests[id];
+        let from = request.load_balancer_node;
+        let zone = self.nodes[node].zone;
+        let second_hop = node != home;
+        let hop = if second_hop {
+            self.links.between_zones(zone, self.nodes[home].zone)
+                + self.encapsulation
+                + self.links.lookup
+        } else {
+            SimDuration::ZERO
+        };
+        Path {
+            load_balancer_node: from,
+            group,
+            target: request.target.expect("a dialling request has a target"),
+            node: Some(node),
+            pod,
+            second_hop,
+            cross_zone: self.zone_of_load_balancer_node[from] != zone
+                || self.nodes[home].zone != zone,
+            first_leg: self.to_node(from, node) + self.links.lookup,
+            second_leg: hop + self.links.inside_node(),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Small worlds for tests.
+
+use std::num::NonZeroU32;
+
+use sim_core::{Dist, SimDuration, SimTime, Streams};
+use sim_models::cluster::service::TrafficPolicy;
+use sim_models::cluster::topology::{Links, Network, Node, Pod};
+use sim_models::id::{Arena, DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
+use sim_models::observe::{Conservation, Recorder};
+use sim_models::quantity::{Rate, Size};
+use sim_models::request::balance::Algorithm;
+use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
+use sim_models::request::load_balancer::{IcmpUnreachable, TargetType};
+use sim_models::request::node_port::Proxy;
+use sim_models::request::server::{self, KeepAlive, Software, WhenFull};
+use sim_models::request::{dns, pool};
+use sim_models::world::blueprint::{
+    Blueprint, DEFAULT_EVENT_BUDGET, Deployment, LoadBalancer, Population, RequestClass, Run,
+    Service, TargetGroup,
+};
+use sim_models::world::{self, Ended};
+
+/// Where targets are, as the recordings name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub(crate) enum Mode {
+    #[serde(rename = "ip")]
+    Ip,
+    #[serde(rename = "instance+Cluster")]
+    InstanceCluster,
+    #[serde(rename = "instance+Local")]
+    InstanceLocal,
+}
+
+/// A server with unlimited room and no keep-alive limit.
+pub(crate) fn server(workers: u32, service_time: Dist) -> server::Config {
+    server::Config {
+        software: Software::Custom,
+        workers: NonZeroU32::new(workers).expect("a server has workers"),
+        queue: u32::MAX,
+        when_full: WhenFull::Refuse,
+        service_time,
+        keep_alive: Some(KeepAlive::default()),
+        response_size: Size::from_bytes(1024),
+    }
+}
+
+/// Clients without distance that dial for each request.
+pub(crate) fn clients(arrivals: Arrivals) -> client::Config {
+    client::Config {
+        arrivals,
+        requests: Vec::new(),
+        addresses: NonZeroU32::MIN,
+        connection: ConnectionConfig {
+            reuse: Reuse::Never,
+            ..ConnectionConfig::default()
+        },
+        rtt: Dist::Constant(SimDuration::ZERO),
+        dns: dns::Config::default(),
+        start: SimDuration::ZERO,
+        stop: None,
+        stop_after: None,
+    }
+}
+
+pub(crate) fn poisson(per_second: f64) -> Arrivals {
+    Arrivals::Poisson {
+        rate: Rate::per_second(per_second).expect("a rate above 0"),
+    }
+}
+
+/// One service of pods placed by hand, without any network delay, in front of which a load balancer stands.
+pub(crate) fn world(
+    pods_per_node: &[u32],
+    mode: Mode,
+    server: server::Config,
+    clients: client::Config,
+) -> Blueprint {
+    let mut blueprint = Blueprint {
+        run: Run {
+            warm_up: SimDuration::ZERO,
+            length: SimDuration::from_secs(60),
+            event_budget: DEFAULT_EVENT_BUDGET,
+        },
+        zones: ["a".to_owned()].into_iter().collect(),
+        nodes: (0..pods_per_node.len())
+            .map(|n| Node {
+                name: format!("node-{n}"),
+                zone: ZoneId(0),
+            })
+            .collect(),
+        pods: Arena::new(),
+        deployments: Arena::new(),
+        services: Arena::new(),
+        network: Network::CiliumChained,
+        links: no_distance(),
+        proxy: Proxy::default(),
+        load_balancer: LoadBalancer {
+            nodes: [ZoneId(0)].into_iter().collect(),
+            idle_timeout: SimDuration::MAX,
+            proxy_latency: Dist::Constant(SimDuration::ZERO),
+            icmp_unreachable: IcmpUnreachable::Refuse,
+        },
+        target_groups: Arena::new(),
+        populations: Arena::new(),
+    };
+    let group = add_service(&mut blueprint, "web", pods_per_node, mode, server);
+    let class = RequestClass {
+        path: "/".into(),
+        weight: 1.0,
+        target_group: Some(group),
+    };
+    blueprint.populations.push(Population {
+        name: "users".into(),
+        config: clients,
+        classes: vec![class],
+    });
+    blueprint
+}
+
+/// Adds a deployment, a service and a target group of that name.
+pub(crate) fn add_service(
+    blueprint: &mut Blueprint,
+    name: &str,
+    pods_per_node: &[u32],
+    mode: Mode,
+    server: server::Config,
+) -> TargetGroupId {
+    let deployment: DeploymentId = blueprint.deployments.push(Deployment {
+        name: name.into(),
+        server,
+    });
+    for (node, &count) in pods_per_node.iter().enumerate() {
+        for _ in 0..count {
+            let name = format!("{name}-{}", blueprint.pods.len());
+            blueprint.pods.push(Pod {
+                name,
+                deployment,
+                node: NodeId(node as u32),
+            });
+        }
+    }
+    let service: ServiceId = blueprint.services.push(Service {
+        name: name.into(),
+        selects: deployment,
+        external_traffic_policy: match mode {
+            Mode::InstanceLocal => TrafficPolicy::Local,
+            Mode::Ip | Mode::InstanceCluster => TrafficPolicy::Cluster,
+        },
+    });
+    blueprint.target_groups.push(TargetGroup {
+        name: name.into(),
+        service,
+        target_type: if mode == Mode::Ip {
+            TargetType::Ip
+        } else {
+            TargetType::Instance
+        },
+        algorithm: Algorithm::RoundRobin,
+        upstream: pool::Config::default(),
+    })
+}
+
+/// Links without any delay.
+pub(crate) fn no_distance() -> Links {
+    Links {
+        same_node_rtt: SimDuration::ZERO,
+        same_zone_rtt: SimDuration::ZERO,
+        cross_zone_rtt: SimDuration::ZERO,
+        jitter: 0.0,
+        encapsulation: SimDuration::ZERO,
+        lookup: SimDuration::ZERO,
+        mtu: 9001,
+    }
+}
+
+/// Runs a world and checks, beside the recorder, that nothing is lost on the way.
+pub(crate) fn run<R: Recorder>(
+    blueprint: &Blueprint,
+    seed: u64,
+    replication: u64,
+    recorder: R,
+) -> Ended<R> {
+    let streams = Streams::new(seed, replication);
+    let ended = world::run(blueprint, streams, (recorder, Conservation::new(blueprint)));
+    let ended = ended.expect("the run stays within its budget");
+    let (recorder, conservation) = ended.recorder;
+    conservation.check(ended.in_flight);
+    Ended {
+        recorder,
+        events: ended.events,
+        fingerprint: ended.fingerprint,
+        in_flight: ended.in_flight,
+        ended_at: ended.ended_at,
+    }
+}
+
+/// Longer than any test's traffic.
+pub(crate) const FOREVER: SimDuration = SimDuration::from_secs(1_000_000);
+
+/// The instant before which a test counts nothing.
+pub(crate) fn at(seconds: f64) -> SimTime {
+    SimTime::ZERO + SimDuration::from_secs_f64(seconds)
+}
