@@ -127,7 +127,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let binary = SIZE_UNITS[..3]
             .iter()
-            .find(|(_, bytes)| self.0 > 0 && self.0 % bytes == 0);
+            .find(|(_, bytes)| self.0 > 0 && self.0.is_multiple_of(*bytes));
         let (unit, bytes) = binary.unwrap_or(&SIZE_UNITS[6]);
         write!(f, "{}{unit}", self.0 / bytes)
     }

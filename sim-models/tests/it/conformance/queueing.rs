@@ -208,10 +208,12 @@ impl Case {
                 target_group: Some(group),
             });
         let classes = classes.collect();
-        for population in blueprint.populations.iter_mut() {
-            population.classes = classes;
-            break;
-        }
+        let users = blueprint
+            .populations
+            .ids()
+            .next()
+            .expect("one population asks");
+        blueprint.populations[users].classes = classes;
         let heaviest =
             weights.iter().fold(0.0, |a: f64, &b| a.max(b)) / weights.iter().sum::<f64>();
         Setup {
