@@ -1,0 +1,246 @@
+//! How is a number written? One place decides, so that a value reads the same in the terminal, the page and a figure.
+//!
+//! An estimate is written to the digits that its interval supports: one significant digit of the half-width, two where it
+//! begins with a 1, and the mean to the same place. A number without an interval gets three significant digits. Digits before
+//! the decimal point are never rounded away, so a count is always the count.
+
+/// What stands where there is nothing to say: a metric that this alternative does not have.
+pub const MISSING: &str = "–";
+
+/// A number to three significant digits: `41.2`, `0.0317`, `5,352`, `1.20e-7`.
+///
+/// Below one in a hundred thousand it is written with an exponent. What is not finite is [`MISSING`].
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return MISSING.to_owned();
+    }
+    if value != 0.0 && value.abs() < 1e-5 {
+        return format!("{value:.2e}");
+    }
+    let decimals = 2 - magnitude(value, 3);
+    fixed(value, decimals)
+}
+
+/// A whole number with its thousands set apart: `5,352`.
+pub fn count(value: u64) -> String {
+    group(&value.to_string())
+}
+
+/// A mean and the half-width of its interval, in the same unit: `41.2 ± 0.6`.
+///
+/// Where the half-width is nothing beside the mean the value is exact, and stands alone.
+pub fn estimate(mean: f64, half_width: f64) -> String {
+    match interval_decimals(mean, half_width) {
+        None => number(mean),
+        Some(decimals) => format!(
+            "{} ± {}",
+            fixed(mean, decimals),
+            fixed(half_width, decimals)
+        ),
+    }
+}
+
+/// A value and an interval that need not lie evenly about it: `196 [110, 340]`.
+pub fn range(centre: f64, low: f64, high: f64) -> String {
+    match interval_decimals(centre, (high - low) / 2.0) {
+        None => number(centre),
+        Some(decimals) => {
+            format!(
+                "{} [{}, {}]",
+                fixed(centre, decimals),
+                fixed(low, decimals),
+                fixed(high, decimals)
+            )
+        }
+    }
+}
+
+/// A difference and its interval, always with signs: `+2.7 [+2.3, +3.1]`.
+pub fn difference(mean: f64, low: f64, high: f64) -> String {
+    match interval_decimals(mean, (high - low) / 2.0) {
+        None if mean == 0.0 => "0".to_owned(),
+        None => signed(number(mean)),
+        Some(decimals) => {
+            let place = |value| signed(fixed(value, decimals));
+            format!("{} [{}, {}]", place(mean), place(low), place(high))
+        }
+    }
+}
+
+/// A span of time in the unit that suits it: `250 ms`, `1.5 s`, `10 min`.
+///
+/// Units: seconds.
+pub fn duration(seconds: f64) -> String {
+    const UNITS: [(f64, &str); 6] = [
+        (3600.0, "h"),
+        (60.0, "min"),
+        (1.0, "s"),
+        (1e-3, "ms"),
+        (1e-6, "µs"),
+        (1e-9, "ns"),
+    ];
+    if seconds == 0.0 {
+        return "0 s".to_owned();
+    }
+    scaled(seconds, &UNITS)
+}
+
+/// A size in the unit that suits it: `50 B`, `64 KiB`.
+///
+/// Units: bytes.
+pub fn bytes(bytes: f64) -> String {
+    const UNITS: [(f64, &str); 5] = [
+        (1_099_511_627_776.0, "TiB"),
+        (1_073_741_824.0, "GiB"),
+        (1_048_576.0, "MiB"),
+        (1024.0, "KiB"),
+        (1.0, "B"),
+    ];
+    if bytes == 0.0 {
+        return "0 B".to_owned();
+    }
+    scaled(bytes, &UNITS)
+}
+
+/// A share of one as a percentage: `75 %`, `0.5 %`.
+pub fn percent(share: f64) -> String {
+    format!("{} %", trimmed(number(share * 100.0)))
+}
+
+/// A number as short as it can be: three significant digits without the zeros that say nothing. For ticks and running text.
+pub fn short(value: f64) -> String {
+    trimmed(number(value))
+}
+
+/// The value with exactly this many decimals and its thousands set apart; negative decimals count as none.
+pub fn fixed(value: f64, decimals: i32) -> String {
+    let decimals = usize::try_from(decimals.clamp(0, 12)).expect("clamped to 0..=12");
+    let text = format!("{value:.decimals$}");
+    let zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    group(if zero {
+        text.trim_start_matches('-')
+    } else {
+        &text
+    })
+}
+
+/// How many decimals the interval supports; `None` when there is no interval to speak of.
+fn interval_decimals(mean: f64, half_width: f64) -> Option<i32> {
+    if !half_width.is_finite() || !mean.is_finite() || half_width <= 1e-9 * mean.abs() {
+        return None;
+    }
+    let leading_one = format!("{half_width:.0e}").starts_with('1');
+    let digits = if leading_one { 2 } else { 1 };
+    Some(digits - 1 - magnitude(half_width, 1))
+}
+
+/// The power of ten of the first digit, after rounding to `digits` significant digits.
+fn magnitude(value: f64, digits: i32) -> i32 {
+    if value == 0.0 {
+        return 0;
+    }
+    let places = usize::try_from(digits - 1).expect("at least one significant digit");
+    let text = format!("{value:.places$e}");
+    let (_, exponent) = text.split_once('e').expect("the exponent form has an e");
+    exponent.parse().expect("the exponent is a small integer")
+}
+
+fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+    let size = value.abs() * (1.0 + 1e-9);
+    let (scale, unit) = units
+        .iter()
+        .find(|(scale, _)| size >= *scale)
+        .unwrap_or(&units[units.len() - 1]);
+    format!("{} {unit}", trimmed(number(value / scale)))
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+fn signed(text: String) -> String {
+    let nothing = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    if nothing || text.starts_with('-') || text == MISSING {
+        text
+    } else {
+        format!("+{text}")
+    }
+}
+
+fn group(text: &str) -> String {
+    let (sign, rest) = text
+        .strip_prefix('-')
+        .map_or(("", text), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+    let mut grouped = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_three_significant_digits_and_keeps_its_whole_part() {
+        assert_eq!(number(41.2345), "41.2");
+        assert_eq!(number(0.031_74), "0.0317");
+        assert_eq!(number(9.996), "10.0"); // rounds up into the next magnitude
+        assert_eq!(number(5352.4), "5,352"); // four digits stand before the point: none is lost
+        assert_eq!(number(-1_234_567.0), "-1,234,567");
+        assert_eq!(number(0.0), "0.00");
+        assert_eq!(number(1.2e-7), "1.20e-7");
+        assert_eq!(number(f64::NAN), MISSING);
+    }
+
+    #[test]
+    fn an_estimate_has_the_digits_its_half_width_supports() {
+        assert_eq!(estimate(41.234, 0.6123), "41.2 ± 0.6");
+        assert_eq!(estimate(99.9437, 0.0049), "99.944 ± 0.005");
+        assert_eq!(estimate(1.3071, 0.0141), "1.307 ± 0.014"); // begins with a 1: a second digit
+        assert_eq!(estimate(41.0, 0.96), "41.0 ± 1.0"); // 0.96 rounds to 1: a second digit
+        assert_eq!(estimate(1234.5, 56.0), "1,234 ± 56");
+        assert_eq!(estimate(75.0, 0.0), "75.0");
+        assert_eq!(estimate(0.25, f64::NAN), "0.250");
+    }
+
+    #[test]
+    fn a_difference_always_shows_its_sign() {
+        assert_eq!(difference(2.71, 2.31, 3.11), "+2.7 [+2.3, +3.1]");
+        assert_eq!(difference(-0.2, -0.6, 0.2), "-0.2 [-0.6, +0.2]");
+        assert_eq!(difference(0.0, 0.0, 0.0), "0");
+        assert_eq!(difference(-6.0, -6.0, -6.0), "-6.00");
+    }
+
+    #[test]
+    fn a_range_need_not_lie_evenly() {
+        assert_eq!(range(196.2, 110.1, 340.4), "196 [110, 340]");
+    }
+
+    #[test]
+    fn durations_and_sizes_choose_their_unit() {
+        assert_eq!(duration(0.25), "250 ms");
+        assert_eq!(duration(0.000_056), "56 µs");
+        assert_eq!(duration(600.0), "10 min");
+        assert_eq!(duration(90.0), "1.5 min");
+        assert_eq!(duration(0.0), "0 s");
+        assert_eq!(bytes(50.0), "50 B");
+        assert_eq!(bytes(65_536.0), "64 KiB");
+    }
+
+    #[test]
+    fn minus_zero_is_zero() {
+        assert_eq!(fixed(-0.0004, 2), "0.00");
+        assert_eq!(percent(0.75), "75 %");
+        assert_eq!(short(0.50), "0.5");
+    }
+}
