@@ -45,6 +45,28 @@ codes! {
     NOT_YET = "T012", "The format knows this field, and no stage models it yet. It is refused, because ignoring it would give a wrong answer.";
     BAD_PATH = "T013", "A patch, a sweep or `--set` addresses something that does not stand there.";
     DANGLING_NAME = "T014", "A name refers to something that the scenario does not define.";
+    IP_ON_OVERLAY = "T015", "A target group registers pods, and the pods live in an overlay that the load balancer cannot reach. Every request would end in a 504.";
+    BAD_PLACEMENT = "T016", "A placement by hand does not add up: it has one number for each node, and their sum is the number of replicas.";
+    BAD_DISTRIBUTION = "T017", "A distribution's parameters make no sense together.";
+    OUT_OF_RANGE = "T018", "A value lies outside of what the real system accepts.";
+    TOO_LARGE = "T019", "The run needs more events, time or memory than is sensible. The message says how much.";
+    EMPTY_PART = "T020", "A part without which there is nothing to simulate is empty: no nodes, no deployment, no target group, no client.";
+    NO_RULES = "T021", "There are several target groups and no listener rules, so nothing says where a request goes.";
+    TWICE = "T022", "A list names the same thing twice.";
+    OTHER_FORMAT = "T023", "The file is written in a version of the format that this program does not read.";
+    NOT_PART_OF_THE_SYSTEM = "T024", "An alternative or a sweep changes the experiment (seed, run, objectives) instead of the system. All alternatives run alike, or they could not be compared.";
+    TOO_MANY_CASES = "T025", "Alternatives and sweeps multiply to more cases than anybody would wait for.";
+
+    LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
+    KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";
+    PINNED_CONNECTIONS = "T103", "A server keeps idle connections longer than the load balancer. With instance targets the pod behind a connection stays the same for as long as requests keep it busy, so few connections decide how pods share the load.";
+    QUOTA = "T104", "The load balancer would exceed a quota of AWS.";
+    NO_RULE_MATCHES = "T105", "Requests match no listener rule. The load balancer answers them with 404.";
+    OVERLOAD = "T106", "Clients ask for more work than the pods can do. Queues grow until they overflow.";
+    NEVER_USED = "T107", "Nothing refers to this. It does not take part in the run.";
+    FEW_ZONES = "T108", "An Application Load Balancer needs subnets in at least two zones.";
+    BEYOND_KUBERNETES = "T109", "The cluster is larger than Kubernetes documents as tested.";
+    NEVER_ACTIVE = "T110", "A population of clients begins after the end of the run, or ends before it begins.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

@@ -4,15 +4,22 @@
 //! alternatives, sweeps and the command line replace parts of that tree. Then the tree is decoded into types. Complaints of both
 //! steps are [`Diagnostic`](diagnostic::Diagnostic)s: data with places, which only the command line renders.
 
+pub mod auto;
 pub mod code;
 pub mod decode;
 pub mod diagnostic;
 pub mod explain;
 mod lexer;
+pub mod library;
+pub mod load;
+pub mod lower;
+pub mod named;
 pub mod not_yet;
 pub mod parser;
 pub mod patch;
 pub mod path;
+pub mod rule;
+pub mod scenario;
 pub mod source;
 pub mod suggest;
 pub mod tree;

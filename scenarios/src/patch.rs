@@ -11,6 +11,9 @@ use crate::source::{Sources, Span};
 use crate::suggest::{listed, nearest};
 use crate::tree::{Field, Name, Node, Value};
 
+/// Tells which variant stands at a path where nothing is written; `None` where it cannot be told.
+pub type Defaults<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// A value and the place it goes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
@@ -92,7 +95,7 @@ impl Patch {
         }
     }
 
-    /// Puts the value into a tree.
+    /// Puts the value into a tree. `defaults` knows which variant stands where nothing is written.
     ///
     /// The last step may name a field that is not written and so at its default, and structs on the way that are not written come
     /// into being. Names of things (the keys of maps) must exist.
@@ -101,8 +104,8 @@ impl Patch {
     ///
     /// When the path leads nowhere: to another variant than the one that stands there, to an unknown name, past the end of a
     /// list, into a plain value, or, with `*`, to nothing at all. The tree may then be changed in part.
-    pub fn apply(&self, tree: &mut Node) -> Result<(), Diagnostic> {
-        match self.set(tree, 0)? {
+    pub fn apply(&self, tree: &mut Node, defaults: &Defaults<'_>) -> Result<(), Diagnostic> {
+        match self.set(tree, 0, defaults)? {
             0 => Err(self.wrong(
                 self.path.steps.len() - 1,
                 format!("the path `{}` matches nothing", self.path),
@@ -113,7 +116,12 @@ impl Patch {
     }
 
     /// Sets what the steps from `at` on lead to, and counts the places.
-    fn set(&self, node: &mut Node, at: usize) -> Result<usize, Diagnostic> {
+    fn set(
+        &self,
+        node: &mut Node,
+        at: usize,
+        defaults: &Defaults<'_>,
+    ) -> Result<usize, Diagnostic> {
         let Some(step) = self.path.steps.get(at) else {
             *node = self.value.clone();
             return Ok(1);
@@ -123,19 +131,19 @@ impl Patch {
             && let Value::Tuple(items) = &mut payload.value
             && let [inner] = items.as_mut_slice()
         {
-            return self.set(inner, at);
+            return self.set(inner, at, defaults);
         }
         if matches!(&node.value, Value::Tuple(items) if items.is_empty()) {
             node.value = Value::Struct(Vec::new());
         }
         match (&mut node.value, &step.kind) {
             (Value::Variant(name, payload), StepKind::Name(wanted)) if name.text == *wanted => {
-                self.set_payload(payload, step, at + 1)
+                self.set_payload(payload, step, at + 1, defaults)
             }
             (Value::Variant(..), _) => Err(self.other_variant(node, at)),
             (Value::Struct(fields), StepKind::Name(wanted) | StepKind::Key(wanted)) => {
                 match fields.iter_mut().find(|field| field.name.text == *wanted) {
-                    Some(field) => self.set(&mut field.value, at + 1),
+                    Some(field) => self.set(&mut field.value, at + 1, defaults),
                     None => {
                         let name = Name {
                             span: step.span,
@@ -143,7 +151,7 @@ impl Patch {
                         };
                         fields.push(Field {
                             name,
-                            value: self.created(at + 1)?,
+                            value: self.created(at + 1, defaults)?,
                         });
                         Ok(1)
                     }
@@ -151,24 +159,25 @@ impl Patch {
             }
             (Value::Map(entries), StepKind::All) => entries
                 .iter_mut()
-                .map(|entry| self.set(&mut entry.value, at + 1))
+                .map(|entry| self.set(&mut entry.value, at + 1, defaults))
                 .sum(),
             (Value::Map(entries), StepKind::Name(wanted) | StepKind::Key(wanted)) => {
                 match entries
                     .iter_mut()
                     .find(|entry| entry.key.key_text() == Some(wanted))
                 {
-                    Some(entry) => self.set(&mut entry.value, at + 1),
+                    Some(entry) => self.set(&mut entry.value, at + 1, defaults),
                     None => Err(self.unknown_key(node, wanted, at)),
                 }
             }
-            (Value::List(items) | Value::Tuple(items), StepKind::All) => {
-                items.iter_mut().map(|item| self.set(item, at + 1)).sum()
-            }
+            (Value::List(items) | Value::Tuple(items), StepKind::All) => items
+                .iter_mut()
+                .map(|item| self.set(item, at + 1, defaults))
+                .sum(),
             (Value::List(items) | Value::Tuple(items), StepKind::Index(index)) => {
                 let length = items.len();
                 match items.get_mut(*index) {
-                    Some(item) => self.set(item, at + 1),
+                    Some(item) => self.set(item, at + 1, defaults),
                     None => Err(self.wrong(
                         at,
                         format!("{} has {length} items, counted from 0", self.so_far(at)),
@@ -185,19 +194,18 @@ impl Patch {
         payload: &mut Option<Box<Node>>,
         step: &Step,
         at: usize,
+        defaults: &Defaults<'_>,
     ) -> Result<usize, Diagnostic> {
         if at == self.path.steps.len() {
             *payload = Some(Box::new(in_brackets(&self.value)));
             return Ok(1);
         }
-        self.set(
-            payload.get_or_insert_with(|| Box::new(Node::empty_struct(step.span))),
-            at,
-        )
+        let payload = payload.get_or_insert_with(|| Box::new(Node::empty_struct(step.span)));
+        self.set(payload, at, defaults)
     }
 
     /// The value wrapped in the structs and variants that the steps from `at` on name, none of which is written.
-    fn created(&self, at: usize) -> Result<Node, Diagnostic> {
+    fn created(&self, at: usize, defaults: &Defaults<'_>) -> Result<Node, Diagnostic> {
         let Some(step) = self.path.steps.get(at) else {
             return Ok(self.value.clone());
         };
@@ -209,8 +217,17 @@ impl Patch {
             span: step.span,
             text: text.clone(),
         };
-        let value = self.created(at + 1)?;
+        let value = self.created(at + 1, defaults)?;
         let value = if text.starts_with(char::is_uppercase) {
+            let here = path::text(&self.path.steps[..at]);
+            if let Some(default) = defaults(&here).filter(|default| default != text) {
+                let message =
+                    format!("`{here}` is not written and so is `{default}`, not `{text}`");
+                let help = format!("to change the variant, set `{here}` as a whole");
+                return Err(self
+                    .wrong(at, message, format!("`{default}` stands there"))
+                    .help(help));
+            }
             Value::Variant(name, Some(Box::new(in_brackets(&value))))
         } else {
             Value::Struct(vec![Field { name, value }])
@@ -361,7 +378,11 @@ mod tests {
         let mut tree = parser::parse(&sources, file).expect("valid");
         let patch =
             Patch::from_argument(&mut sources, argument).map_err(|mut all| all.swap_remove(0))?;
-        patch.apply(&mut tree).map(|()| tree)
+        patch.apply(&mut tree, &nothing_known).map(|()| tree)
+    }
+
+    fn nothing_known(_: &str) -> Option<String> {
+        None
     }
 
     fn at<'a>(tree: &'a Node, steps: &[&str]) -> &'a Node {
@@ -453,6 +474,25 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_that_is_not_the_default_does_not_come_into_being() {
+        let mut sources = Sources::default();
+        let file = sources.add("test.ron", "(cluster: ())");
+        let tree = parser::parse(&sources, file).expect("valid");
+        let known = |path: &str| (path == "cluster.proxy").then(|| "Cilium".to_owned());
+        let mut patched = |argument: &str| {
+            let patch = Patch::from_argument(&mut sources, argument).expect("a patch");
+            patch
+                .apply(&mut tree.clone(), &known)
+                .map_err(|wrong| wrong.message)
+        };
+        assert_eq!(patched("cluster.proxy.Cilium.algorithm=Random"), Ok(()));
+        assert_eq!(
+            patched("cluster.proxy.KubeProxy.mode=Ipvs"),
+            Err("`cluster.proxy` is not written and so is `Cilium`, not `KubeProxy`".to_owned())
+        );
+    }
+
+    #[test]
     fn a_path_that_leads_nowhere_is_an_error() {
         for (argument, message) in [
             ("services.ngnix.policy=Local", "`services` has no `ngnix`"),
@@ -486,7 +526,10 @@ mod tests {
         let patch =
             Patch::from_argument(&mut sources, "clients.*.timeout=\"1s\"").expect("a patch");
         assert_eq!(
-            patch.apply(&mut tree).expect_err("nothing").message,
+            patch
+                .apply(&mut tree, &nothing_known)
+                .expect_err("nothing")
+                .message,
             "the path `clients.*.timeout` matches nothing"
         );
     }
@@ -501,7 +544,7 @@ mod tests {
         assert_eq!(sources.get(patch[0].labels[0].span.source).name, "--set");
         assert!(patch[0].help[0].contains("shell"));
         let patch = Patch::from_argument(&mut sources, " b = \"2s\"").expect("a patch");
-        patch.apply(&mut tree).expect("applies");
+        patch.apply(&mut tree, &nothing_known).expect("applies");
         assert_eq!(sources.slice(at(&tree, &["b"]).span), "\"2s\"");
         assert_eq!(sources.slice(tree.key_span("b").expect("written")), "b");
     }

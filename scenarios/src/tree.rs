@@ -3,7 +3,7 @@
 //! RON read into a tree in which every key, value and variant name knows its place. Three things need it: complaints that point
 //! at the character, duplicates that are errors, and patches that may replace any value, variants included.
 
-use crate::source::{SourceId, Span};
+use crate::source::Span;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,9 +110,11 @@ impl Node {
         }
     }
 
-    /// The value under a field's name or a map's key; looks through the variant that stands here.
+    /// The value under a field's name, a map's key or an item's number; looks through the variant that stands here.
     pub fn get(&self, step: &str) -> Option<&Node> {
         match &self.value {
+            Value::List(items) => items.get(step.parse::<usize>().ok()?),
+            Value::Tuple(items) if items.len() == 1 => items[0].get(step),
             Value::Struct(fields) => fields
                 .iter()
                 .find(|field| field.name.text == step)
@@ -129,6 +131,7 @@ impl Node {
     /// The place of a field's name or a map's key.
     pub fn key_span(&self, step: &str) -> Option<Span> {
         match &self.value {
+            Value::Tuple(items) if items.len() == 1 => items[0].key_span(step),
             Value::Struct(fields) => fields
                 .iter()
                 .find(|field| field.name.text == step)
@@ -142,28 +145,12 @@ impl Node {
         }
     }
 
-    /// Takes a field out of a struct, for what is read by other means.
-    pub fn take_field(&mut self, name: &str) -> Option<Field> {
-        match &mut self.value {
-            Value::Struct(fields) => {
-                let index = fields.iter().position(|field| field.name.text == name)?;
-                Some(fields.remove(index))
-            }
-            _ => None,
-        }
-    }
-
     /// An empty struct at a place.
     pub fn empty_struct(span: Span) -> Node {
         Node {
             span,
             value: Value::Struct(Vec::new()),
         }
-    }
-
-    /// Which text this value was written in.
-    pub fn source(&self) -> SourceId {
-        self.span.source
     }
 }
 

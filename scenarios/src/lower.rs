@@ -1,0 +1,204 @@
+//! From a scenario as written to a blueprint as meant: names become ids, defaults that depend on other parts are filled in.
+
+use sim_core::SimDuration;
+use sim_models::cluster::topology::{Node, Pod};
+use sim_models::id::{
+    Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
+};
+use sim_models::request::client;
+use sim_models::request::load_balancer::Kind;
+use sim_models::world::Blueprint;
+use sim_models::world::blueprint::{
+    Deployment, LoadBalancer, Population, RequestClass, Run, Service, TargetGroup,
+};
+
+use crate::auto::Auto;
+use crate::scenario::Scenario;
+
+mod placement;
+
+/// The blueprint of a scenario in which no rule found an error.
+///
+/// With an automatic warm-up the blueprint has none: whoever runs it finds out how long it must be.
+///
+/// # Panics
+///
+/// When the scenario breaks a rule that finds errors, such as a name that refers to nothing.
+pub fn lower(scenario: &Scenario) -> Blueprint {
+    let names = Names { scenario };
+    let nodes = nodes(scenario);
+    let pods = pods(scenario, &nodes);
+    Blueprint {
+        run: Run {
+            warm_up: match scenario.run.warm_up {
+                Auto::Auto => SimDuration::ZERO,
+                Auto::Given(warm_up) => warm_up,
+            },
+            length: scenario.run.length,
+            event_budget: scenario.run.event_budget,
+        },
+        zones: scenario.cluster.zones.iter().cloned().collect(),
+        nodes,
+        pods,
+        deployments: deployments(scenario),
+        services: services(&names),
+        network: scenario.cluster.network,
+        links: scenario.cluster.links.clone(),
+        proxy: scenario.cluster.proxy,
+        load_balancer: load_balancer(&names),
+        target_groups: target_groups(&names),
+        populations: populations(&names),
+    }
+}
+
+/// Looks names up. The rules have seen that they exist.
+struct Names<'a> {
+    scenario: &'a Scenario,
+}
+
+impl Names<'_> {
+    fn zone(&self, name: &str) -> ZoneId {
+        let position = self
+            .scenario
+            .cluster
+            .zones
+            .iter()
+            .position(|zone| zone == name);
+        ZoneId::from_index(position.expect("the rule on dangling names saw this zone"))
+    }
+
+    fn deployment(&self, name: &str) -> DeploymentId {
+        let position = self.scenario.deployments.position(name);
+        DeploymentId::from_index(position.expect("the rule on dangling names saw this deployment"))
+    }
+
+    fn service(&self, name: &str) -> ServiceId {
+        let position = self.scenario.services.position(name);
+        ServiceId::from_index(position.expect("the rule on dangling names saw this service"))
+    }
+
+    fn target_group(&self, name: &str) -> TargetGroupId {
+        let position = self
+            .scenario
+            .load_balancer
+            .target_groups
+            .keys()
+            .position(|group| group == name);
+        TargetGroupId::from_index(
+            position.expect("the rule on dangling names saw this target group"),
+        )
+    }
+}
+
+/// Nodes, group after group, each group over the zones in turn.
+fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
+    let zones = scenario.cluster.zones.len();
+    let groups = scenario.cluster.node_groups.iter();
+    let node = |name: &str, index: u32| Node {
+        name: format!("{name}-{index}"),
+        zone: ZoneId::from_index(index as usize % zones),
+    };
+    groups
+        .flat_map(|(name, group)| (0..group.count.get()).map(move |index| node(name, index)))
+        .collect()
+}
+
+/// Pods, deployment after deployment.
+fn pods(scenario: &Scenario, nodes: &Arena<NodeId, Node>) -> Arena<PodId, Pod> {
+    let placed = placement::place(scenario, nodes);
+    let deployments = scenario.deployments.names().zip(placed).enumerate();
+    deployments
+        .flat_map(|(id, (name, on))| {
+            let deployment = DeploymentId::from_index(id);
+            let pod = move |(index, node): (usize, NodeId)| Pod {
+                name: format!("{name}-{index}"),
+                deployment,
+                node,
+            };
+            on.into_iter().enumerate().map(pod)
+        })
+        .collect()
+}
+
+fn deployments(scenario: &Scenario) -> Arena<DeploymentId, Deployment> {
+    let deployment = |(name, written): (&str, &crate::scenario::Deployment)| Deployment {
+        name: name.to_owned(),
+        server: written.server.clone(),
+    };
+    scenario.deployments.iter().map(deployment).collect()
+}
+
+fn services(names: &Names<'_>) -> Arena<ServiceId, Service> {
+    let services = names.scenario.services.iter();
+    services
+        .map(|(name, written)| Service {
+            name: name.to_owned(),
+            selects: names.deployment(&written.selects),
+            external_traffic_policy: written.external_traffic_policy,
+        })
+        .collect()
+}
+
+fn load_balancer(names: &Names<'_>) -> LoadBalancer {
+    let written = &names.scenario.load_balancer;
+    let Kind::Alb { nodes_per_zone } = written.kind;
+    let enabled = written
+        .zones
+        .as_ref()
+        .unwrap_or(&names.scenario.cluster.zones);
+    let nodes = enabled
+        .iter()
+        .flat_map(|zone| (0..nodes_per_zone.get()).map(|_| names.zone(zone)));
+    LoadBalancer {
+        nodes: nodes.collect(),
+        idle_timeout: written.idle_timeout,
+        proxy_latency: written.proxy_latency.clone(),
+        icmp_unreachable: written.icmp_unreachable,
+    }
+}
+
+fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
+    let groups = names.scenario.load_balancer.target_groups.iter();
+    groups
+        .map(|(name, written)| TargetGroup {
+            name: name.clone(),
+            service: names.service(&written.service),
+            target_type: written.target_type,
+            algorithm: written.algorithm,
+            upstream: written.upstream,
+        })
+        .collect()
+}
+
+fn populations(names: &Names<'_>) -> Arena<PopulationId, Population> {
+    let population = |(name, written): (&str, &client::Config)| Population {
+        name: name.to_owned(),
+        config: written.clone(),
+        classes: classes(names, written),
+    };
+    names.scenario.clients.iter().map(population).collect()
+}
+
+/// What a population asks for, with the target group that the first matching rule names.
+fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> {
+    let load_balancer = &names.scenario.load_balancer;
+    let group = |path: &str| match load_balancer.rules.as_slice() {
+        [] => Some(TargetGroupId::from_index(0)),
+        rules => rules
+            .iter()
+            .find(|rule| rule.matches(path))
+            .map(|rule| names.target_group(&rule.forward)),
+    };
+    let class = |path: &str, weight: f64| RequestClass {
+        path: path.to_owned(),
+        weight,
+        target_group: group(path),
+    };
+    match population.requests.as_slice() {
+        [] => vec![class("/", 1.0)],
+        requests => requests
+            .iter()
+            .map(|request| class(&request.path, request.weight))
+            .collect(),
+    }
+}

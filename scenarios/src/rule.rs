@@ -1,0 +1,165 @@
+//! Does the scenario make sense as a whole?
+//!
+//! The decoder has looked at every value by itself. A rule looks at several: names that refer to each other, combinations that
+//! cannot be, and those that can and surprise. One file each: code, what it says, and how to mend it.
+
+use sim_core::SimDuration;
+use sim_models::request::load_balancer::{RuleConfig, TargetGroupConfig};
+
+use crate::auto::Auto;
+use crate::diagnostic::{Diagnostic, in_order};
+use crate::scenario::Scenario;
+use crate::source::Span;
+use crate::tree::Node;
+
+mod bad_distribution;
+mod bad_placement;
+mod beyond_kubernetes;
+mod dangling_name;
+mod empty_part;
+mod few_zones;
+mod ip_on_overlay;
+mod keep_alive;
+mod local_without_pod;
+mod never_active;
+mod never_used;
+mod no_rules;
+mod other_format;
+mod out_of_range;
+mod overload;
+mod quota;
+mod too_large;
+mod twice;
+
+/// Looks at a scenario and says what it finds.
+type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
+
+/// Rules that find errors.
+const ERRORS: &[Rule] = &[
+    other_format::check,
+    empty_part::check,
+    twice::check,
+    dangling_name::check,
+    no_rules::check,
+    ip_on_overlay::check,
+    bad_placement::check,
+    bad_distribution::check,
+    out_of_range::check,
+];
+
+/// The rule that asks what a run would take. It builds on the others: names are known, numbers in range.
+const EXTENT: &[Rule] = &[too_large::check];
+
+/// Rules that find what surprises. They hold for scenarios without errors.
+const WARNINGS: &[Rule] = &[
+    local_without_pod::check,
+    keep_alive::check,
+    quota::check,
+    no_rules::check_matches,
+    overload::check,
+    never_used::check,
+    few_zones::check,
+    beyond_kubernetes::check,
+    never_active::check,
+];
+
+/// Everything that the rules say about a scenario, in the order of the text. Warnings come when there are no errors.
+pub fn check(scenario: &Scenario, tree: &Node) -> Vec<Diagnostic> {
+    let subject = Subject { scenario, tree };
+    let mut found = Vec::new();
+    for rules in [ERRORS, EXTENT, WARNINGS] {
+        rules.iter().for_each(|rule| rule(&subject, &mut found));
+        if !found.is_empty() {
+            break;
+        }
+    }
+    in_order(found)
+}
+
+/// A scenario and the tree that it was decoded from, which knows the places.
+struct Subject<'a> {
+    scenario: &'a Scenario,
+    tree: &'a Node,
+}
+
+impl<'a> Subject<'a> {
+    /// The place of a value, or of the innermost thing around it that is written.
+    fn at(&self, steps: &[&str]) -> Span {
+        let mut node = self.tree;
+        let mut span = node.spot();
+        for step in steps {
+            let Some(inside) = node.get(step) else {
+                return span;
+            };
+            span = match node.key_span(step) {
+                Some(key) if inside.spot() != inside.span => key,
+                _ => inside.spot(),
+            };
+            node = inside;
+        }
+        span
+    }
+
+    /// The place of a field's name or of a map's key, or of the innermost thing around it that is written.
+    fn key(&self, steps: &[&str]) -> Span {
+        let (last, before) = steps.split_last().expect("a path has at least one step");
+        let holder = before
+            .iter()
+            .try_fold(self.tree, |node, step| node.get(step));
+        holder
+            .and_then(|holder| holder.key_span(last))
+            .unwrap_or_else(|| self.at(before))
+    }
+
+    fn target_groups(&self) -> impl Iterator<Item = (&'a str, &'a TargetGroupConfig)> {
+        self.scenario
+            .load_balancer
+            .target_groups
+            .iter()
+            .map(|(name, group)| (name.as_str(), group))
+    }
+
+    fn nodes(&self) -> u64 {
+        self.scenario
+            .cluster
+            .node_groups
+            .values()
+            .map(|group| u64::from(group.count.get()))
+            .sum()
+    }
+
+    fn pods(&self) -> u64 {
+        self.scenario
+            .deployments
+            .values()
+            .map(|deployment| u64::from(deployment.replicas.get()))
+            .sum()
+    }
+
+    /// Simulated time from start to end, the warm-up included; an automatic warm-up is part of the length.
+    fn duration(&self) -> SimDuration {
+        let run = &self.scenario.run;
+        let warm_up = match run.warm_up {
+            Auto::Auto => SimDuration::ZERO,
+            Auto::Given(warm_up) => warm_up,
+        };
+        SimDuration::from_nanos(run.length.as_nanos().saturating_add(warm_up.as_nanos()))
+    }
+
+    /// The target group that gets requests for a path.
+    fn target_group_of(&self, path: &str) -> Option<&'a str> {
+        let load_balancer = &self.scenario.load_balancer;
+        if load_balancer.rules.is_empty() {
+            return load_balancer
+                .target_groups
+                .keys()
+                .next()
+                .map(String::as_str);
+        }
+        let rule: Option<&RuleConfig> = load_balancer.rules.iter().find(|rule| rule.matches(path));
+        rule.map(|rule| rule.forward.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! T017: distributions whose parameters make no sense.
+
+use sim_core::Dist;
+use sim_models::request::client::Arrivals;
+
+use super::Subject;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+
+pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let mut look = |path: &[&str], dist: &Dist| {
+        if let Err(error) = dist.sampler() {
+            let help = format!(
+                "see `twohop explain {}`",
+                path.join(".")
+                    .replace(path[1], if path.len() > 2 { "*" } else { path[1] })
+            );
+            found.push(
+                Diagnostic::error(code::BAD_DISTRIBUTION, error.to_string())
+                    .label(subject.at(path), "")
+                    .help(help),
+            );
+        }
+    };
+    for (name, deployment) in subject.scenario.deployments.iter() {
+        look(
+            &["deployments", name, "server", "service_time"],
+            &deployment.server.service_time,
+        );
+    }
+    for (name, population) in subject.scenario.clients.iter() {
+        look(&["clients", name, "rtt"], &population.rtt);
+        if let Arrivals::Closed { think, .. } = &population.arrivals {
+            look(&["clients", name, "arrivals", "think"], think);
+        }
+    }
+    look(
+        &["load_balancer", "proxy_latency"],
+        &subject.scenario.load_balancer.proxy_latency,
+    );
+}

@@ -1,0 +1,39 @@
+//! T107: things that nothing refers to.
+
+use super::Subject;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+
+pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let scenario = subject.scenario;
+    let mut unused = |path: &[&str], message: String, help: &str| {
+        found.push(
+            Diagnostic::warning(code::NEVER_USED, message)
+                .label(subject.key(path), "nothing refers to this")
+                .help(help),
+        );
+    };
+    for name in scenario.services.names() {
+        if !subject
+            .target_groups()
+            .any(|(_, group)| group.service == name)
+        {
+            unused(
+                &["services", name],
+                format!("no target group uses the service {name:?}"),
+                "a target group names it: `service: \"..\"`",
+            );
+        }
+    }
+    for (name, _) in subject.target_groups() {
+        let rules = &scenario.load_balancer.rules;
+        if !rules.is_empty() && !rules.iter().any(|rule| rule.forward == name) {
+            let path = ["load_balancer", "target_groups", name];
+            unused(
+                &path,
+                format!("no rule forwards to the target group {name:?}"),
+                "a rule names it: `forward: \"..\"`",
+            );
+        }
+    }
+}

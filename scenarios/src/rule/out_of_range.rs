@@ -1,0 +1,132 @@
+//! T018: values outside of what the real system accepts.
+
+use sim_core::SimDuration;
+use sim_models::request::client::{Arrivals, Reuse};
+use sim_models::request::load_balancer::Kind;
+use sim_models::request::server::WhenFull;
+
+use super::Subject;
+use crate::auto::Auto;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+
+pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let mut must = |holds: bool, path: &[&str], range: &str| {
+        if !holds {
+            let last = path
+                .iter()
+                .rev()
+                .find(|step| step.parse::<usize>().is_err())
+                .copied()
+                .unwrap_or_default();
+            let message = format!("`{last}` must be {range}");
+            found.push(
+                Diagnostic::error(code::OUT_OF_RANGE, message)
+                    .label(subject.at(path), format!("expected {range}")),
+            );
+        }
+    };
+    let scenario = subject.scenario;
+    let zero = SimDuration::ZERO;
+    must(
+        scenario.run.length > zero,
+        &["run", "length"],
+        "longer than 0",
+    );
+    must(
+        scenario.run.event_budget > 0,
+        &["run", "event_budget"],
+        "above 0",
+    );
+    if let Auto::Given(warm_up) = scenario.run.warm_up {
+        let longest = SimDuration::from_secs(LONGEST_SECONDS);
+        must(warm_up <= longest, &["run", "warm_up"], "at most a year");
+    }
+    must(
+        scenario.run.length <= SimDuration::from_secs(LONGEST_SECONDS),
+        &["run", "length"],
+        "at most a year",
+    );
+
+    let links = &scenario.cluster.links;
+    must(
+        (0.0..=1.0).contains(&links.jitter),
+        &["cluster", "links", "jitter"],
+        "from 0 to 1",
+    );
+    must(
+        (576..=9216).contains(&links.mtu),
+        &["cluster", "links", "mtu"],
+        "from 576 to 9216 bytes",
+    );
+
+    let Kind::Alb { nodes_per_zone } = scenario.load_balancer.kind;
+    must(
+        nodes_per_zone.get() <= 50,
+        &["load_balancer", "kind", "nodes_per_zone"],
+        "from 1 to 50",
+    );
+    let idle = scenario.load_balancer.idle_timeout;
+    let (least, most) = (SimDuration::from_secs(1), SimDuration::from_secs(4000));
+    must(
+        (least..=most).contains(&idle),
+        &["load_balancer", "idle_timeout"],
+        "from \"1s\" to \"4000s\", as the ALB accepts",
+    );
+
+    for (name, deployment) in scenario.deployments.iter() {
+        if let WhenFull::Status(status) = deployment.server.when_full {
+            let path = ["deployments", name, "server", "when_full"];
+            must(
+                (400..=599).contains(&status),
+                &path,
+                "a status from 400 to 599",
+            );
+        }
+    }
+    for (name, population) in scenario.clients.iter() {
+        if let Reuse::Geometric { mean } = population.connection.reuse {
+            let path = ["clients", name, "connection", "reuse", "mean"];
+            must(mean >= 1.0, &path, "1 or more requests");
+        }
+        must(
+            population.connection.idle_timeout > zero,
+            &["clients", name, "connection", "idle_timeout"],
+            "longer than 0",
+        );
+        for (index, request) in population.requests.iter().enumerate() {
+            let index = index.to_string();
+            must(
+                request.weight > 0.0,
+                &["clients", name, "requests", &index, "weight"],
+                "above 0",
+            );
+            must(
+                request.path.starts_with('/'),
+                &["clients", name, "requests", &index, "path"],
+                "a path that begins with \"/\"",
+            );
+        }
+        if let Arrivals::CurlLoop { requests, .. } = population.arrivals {
+            must(
+                requests > 0,
+                &["clients", name, "arrivals", "requests"],
+                "1 or more",
+            );
+        }
+        if let Some(limit) = population.stop_after {
+            must(limit > 0, &["clients", name, "stop_after"], "1 or more");
+        }
+    }
+    for (index, rule) in scenario.load_balancer.rules.iter().enumerate() {
+        let path = ["load_balancer", "rules", &index.to_string(), "path"];
+        must(
+            rule.path.starts_with('/'),
+            &path,
+            "a path that begins with \"/\"",
+        );
+    }
+}
+
+/// The clock counts nanoseconds in 64 bits and ends after 584 years; a year leaves room for every delay.
+const LONGEST_SECONDS: u64 = 366 * 86_400;

@@ -1,0 +1,397 @@
+//! One scenario without fault, and what each rule says when one thing is changed.
+
+use crate::code::{self, Code};
+use crate::diagnostic::Diagnostic;
+use crate::load::{Loaded, load};
+use crate::patch::Patch;
+use crate::source::Sources;
+
+const RIGHT: &str = r#"(
+    format: 1, seed: 1, run: (length: "1min", warm_up: "0s"),
+    cluster: (zones: ["a", "b"], node_groups: { "workers": (count: 4) }),
+    deployments: { "web": (replicas: 4, placement: [1, 1, 1, 1], server: (workers: 4, service_time: "10ms")) },
+    services: { "web": (selects: "web") },
+    load_balancer: (
+        zones: ["a", "b"],
+        target_groups: { "web": (service: "web", target_type: Instance) },
+        rules: [(path: "/", forward: "web")],
+    ),
+    clients: { "users": (arrivals: Poisson(rate: "100/s"), requests: [(path: "/")], connection: (reuse: Always)) },
+)"#;
+
+/// Loads the scenario with changes: what was found, each with the text under its first label.
+fn with(changes: &[&str]) -> Result<(Loaded, Vec<(Code, String)>), Vec<(Code, String)>> {
+    let mut sources = Sources::default();
+    let source = sources.add("test.ron", RIGHT);
+    let patches: Vec<Patch> = changes
+        .iter()
+        .map(|change| Patch::from_argument(&mut sources, change).expect("a patch"))
+        .collect();
+    let seen = |all: &[Diagnostic]| {
+        all.iter()
+            .map(|one| (one.code, sources.slice(one.labels[0].span).to_owned()))
+            .collect()
+    };
+    match load(&sources, source, &patches) {
+        Ok(loaded) => {
+            let warnings = seen(&loaded.warnings);
+            Ok((loaded, warnings))
+        }
+        Err(errors) => Err(seen(&errors)),
+    }
+}
+
+fn errors(changes: &[&str]) -> Vec<(Code, String)> {
+    with(changes).expect_err("an error")
+}
+
+fn warnings(changes: &[&str]) -> Vec<(Code, String)> {
+    with(changes).expect("no error").1
+}
+
+fn found(code: Code, text: &str) -> Vec<(Code, String)> {
+    vec![(code, text.to_owned())]
+}
+
+#[test]
+fn the_scenario_is_right() {
+    assert_eq!(warnings(&[]), []);
+}
+
+#[test]
+fn errors_are_found_and_pointed_at() {
+    let cases: &[(&[&str], Code, &str)] = &[
+        (&["format=2"], code::OTHER_FORMAT, "2"),
+        (&["clients={}"], code::EMPTY_PART, "clients"),
+        (
+            &["cluster.zones=[]", "load_balancer.zones=None"],
+            code::EMPTY_PART,
+            "zones",
+        ),
+        (
+            &["cluster.zones=[\"a\", \"b\", \"a\"]"],
+            code::TWICE,
+            "\"a\"",
+        ),
+        (
+            &["services.web.selects=\"wbe\""],
+            code::DANGLING_NAME,
+            "\"wbe\"",
+        ),
+        (
+            &["load_balancer.target_groups.web.service=\"x\""],
+            code::DANGLING_NAME,
+            "\"x\"",
+        ),
+        (
+            &["load_balancer.rules[0].forward=\"x\""],
+            code::DANGLING_NAME,
+            "\"x\"",
+        ),
+        (
+            &["load_balancer.zones=[\"a\", \"c\"]"],
+            code::DANGLING_NAME,
+            "\"c\"",
+        ),
+        (
+            &[
+                "cluster.network=Overlay()",
+                "load_balancer.target_groups.web.target_type=Ip",
+            ],
+            code::IP_ON_OVERLAY,
+            "Ip",
+        ),
+        (
+            &["deployments.web.placement=[4]"],
+            code::BAD_PLACEMENT,
+            "placement",
+        ),
+        (
+            &["deployments.web.replicas=5"],
+            code::BAD_PLACEMENT,
+            "placement",
+        ),
+        (
+            &["deployments.web.server.service_time=LogNormal(mean: \"0s\", cv: 1)"],
+            code::BAD_DISTRIBUTION,
+            "service_time",
+        ),
+        (
+            &["clients.users.rtt=LogNormal(median: \"2ms\", p99: \"1ms\")"],
+            code::BAD_DISTRIBUTION,
+            "rtt",
+        ),
+        (
+            &["clients.users.requests[0].weight=-1"],
+            code::OUT_OF_RANGE,
+            "-1",
+        ),
+        (&["cluster.links.jitter=1.5"], code::OUT_OF_RANGE, "1.5"),
+        (
+            &["load_balancer.idle_timeout=\"2h\""],
+            code::OUT_OF_RANGE,
+            "\"2h\"",
+        ),
+        (
+            &["load_balancer.kind=Alb(nodes_per_zone: 51)"],
+            code::OUT_OF_RANGE,
+            "51",
+        ),
+        (
+            &["clients.users.connection.reuse=Geometric(mean: 0.5)"],
+            code::OUT_OF_RANGE,
+            "0.5",
+        ),
+        (
+            &["deployments.web.server.when_full=Status(200)"],
+            code::OUT_OF_RANGE,
+            "when_full",
+        ),
+        (&["run.length=\"0s\""], code::OUT_OF_RANGE, "\"0s\""),
+        (
+            &[
+                "clients.users.arrivals.Poisson.rate=\"1000000000/s\"",
+                "run.length=\"1000s\"",
+            ],
+            code::TOO_LARGE,
+            "arrivals",
+        ),
+        (
+            &["clients.users.arrivals=CurlLoop(requests: 1000000000000)"],
+            code::TOO_LARGE,
+            "arrivals",
+        ),
+        (
+            &[
+                "deployments.web.replicas=4000000000",
+                "deployments.web.placement=None",
+            ],
+            code::TOO_LARGE,
+            "deployments",
+        ),
+        (
+            &["sweeps={\"seed\": [1, 2]}"],
+            code::NOT_PART_OF_THE_SYSTEM,
+            "seed",
+        ),
+        (
+            &["alternatives={\"x\": {\"run.length\": \"1s\"}}"],
+            code::NOT_PART_OF_THE_SYSTEM,
+            "run",
+        ),
+        (
+            &["sweeps={\"deployments.web.replicas\": []}"],
+            code::EMPTY_PART,
+            "[",
+        ),
+        (
+            &["alternatives={\"x\": {\"services.wbe.selects\": \"web\"}}"],
+            code::BAD_PATH,
+            "wbe",
+        ),
+    ];
+    for (changes, code, place) in cases {
+        assert_eq!(errors(changes), found(*code, place), "{changes:?}");
+    }
+}
+
+#[test]
+fn several_target_groups_need_rules() {
+    let changes = [
+        "load_balancer.rules=[]",
+        "load_balancer.target_groups={\"a\": (service: \"web\"), \"b\": (service: \"web\")}",
+    ];
+    assert_eq!(errors(&changes), found(code::NO_RULES, "target_groups"));
+}
+
+#[test]
+fn warnings_are_found_and_pointed_at() {
+    let local = "services.web.external_traffic_policy=Local";
+    let cases: &[(&[&str], Code, &str)] = &[
+        (
+            &[local, "deployments.web.placement=[2, 2, 0, 0]"],
+            code::LOCAL_WITHOUT_POD,
+            "Local",
+        ),
+        (
+            &[
+                local,
+                "deployments.web.placement=None",
+                "deployments.web.replicas=3",
+            ],
+            code::LOCAL_WITHOUT_POD,
+            "Local",
+        ),
+        (
+            &["deployments.web.server.software=ApacheHttpd"],
+            code::KEEP_ALIVE_RACE,
+            "ApacheHttpd",
+        ),
+        (
+            &["deployments.web.server.software=Go"],
+            code::PINNED_CONNECTIONS,
+            "Go",
+        ),
+        (
+            &[
+                "clients.users.requests=[(path: \"x\")]",
+                "clients.users.requests[0].path=\"/\"",
+                "load_balancer.rules[0].path=\"/x\"",
+            ],
+            code::NO_RULE_MATCHES,
+            "\"/\"",
+        ),
+        (
+            &["clients.users.arrivals.Poisson.rate=\"1600/s\""],
+            code::OVERLOAD,
+            "\"web\"",
+        ),
+        (
+            &["services={\"web\": (selects: \"web\"), \"old\": (selects: \"web\")}"],
+            code::NEVER_USED,
+            "\"old\"",
+        ),
+        (&["load_balancer.zones=[\"a\"]"], code::FEW_ZONES, "zones"),
+        (
+            &["clients.users.start=\"2min\""],
+            code::NEVER_ACTIVE,
+            "\"2min\"",
+        ),
+        (
+            &["clients.users.start=\"30s\"", "clients.users.stop=\"20s\""],
+            code::NEVER_ACTIVE,
+            "\"20s\"",
+        ),
+    ];
+    for (changes, code, place) in cases {
+        assert_eq!(warnings(changes), found(*code, place), "{changes:?}");
+    }
+}
+
+#[test]
+fn limits_of_aws_and_kubernetes_are_known() {
+    let large = [
+        "cluster.node_groups.workers.count=5001",
+        "deployments.web.placement=None",
+    ];
+    let codes: Vec<Code> = warnings(&large).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [code::BEYOND_KUBERNETES, code::QUOTA]);
+}
+
+#[test]
+fn pods_that_work_at_exactly_their_capacity_are_overloaded() {
+    // 4 pods x 4 workers / 10 ms = 1600 requests/s.
+    assert_eq!(
+        warnings(&["clients.users.arrivals.Poisson.rate=\"1599/s\""]),
+        []
+    );
+    assert_eq!(
+        warnings(&["clients.users.arrivals.Poisson.rate=\"1600/s\""]).len(),
+        1
+    );
+}
+
+#[test]
+fn cases_are_alternatives_times_sweeps_with_the_last_axis_fastest() {
+    let (loaded, _) = with(&[
+        "alternatives={\"all\": {}, \"local\": {\"services.*.external_traffic_policy\": Local}}",
+        "sweeps={\"cluster.links.jitter\": [0.0, 0.5], \"deployments.web.server.workers\": [4, 8]}",
+    ])
+    .expect("right");
+    let names: Vec<&str> = loaded.cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), 8);
+    assert_eq!(
+        names[..3],
+        [
+            "all, jitter = 0.0, workers = 4",
+            "all, jitter = 0.0, workers = 8",
+            "all, jitter = 0.5, workers = 4"
+        ]
+    );
+    assert_eq!(names[7], "local, jitter = 0.5, workers = 8");
+    assert_eq!(
+        loaded.cases[7]
+            .scenario
+            .deployments
+            .get("web")
+            .expect("there")
+            .server
+            .workers
+            .get(),
+        8
+    );
+}
+
+#[test]
+fn what_only_some_cases_say_names_them() {
+    let mut sources = Sources::default();
+    let source = sources.add("test.ron", RIGHT);
+    let change = "alternatives={\"as is\": {}, \"httpd\": {\"deployments.web.server.software\": ApacheHttpd}}";
+    let patch = Patch::from_argument(&mut sources, change).expect("a patch");
+    let loaded = load(&sources, source, &[patch]).expect("right");
+    assert_eq!(
+        loaded.warnings[0].help.last().map(String::as_str),
+        Some("this is so in the case \"httpd\"")
+    );
+}
+
+#[test]
+fn too_many_cases_are_refused() {
+    let values = "1, ".repeat(40);
+    let sweeps = format!(
+        "sweeps={{\"cluster.links.jitter\": [{values}], \"deployments.web.server.queue\": [{values}]}}"
+    );
+    assert_eq!(errors(&[&sweeps])[0].0, code::TOO_MANY_CASES);
+}
+
+#[test]
+fn the_scheduler_places_where_nobody_does_by_hand() {
+    let (loaded, _) = with(&[
+        "deployments.web.placement=None",
+        "deployments.web.replicas=10",
+    ])
+    .expect("right");
+    let pods = &loaded.cases[0].blueprint.pods;
+    let on = |node: u32| pods.iter().filter(|pod| pod.node.0 == node).count();
+    let counts: Vec<usize> = (0..4).map(on).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 10);
+    // The built-in soft constraints keep the host names within a skew of 3.
+    assert!(
+        counts
+            .iter()
+            .max()
+            .zip(counts.iter().min())
+            .is_some_and(|(most, least)| most - least <= 3),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn nodes_lie_in_the_zones_in_turn_and_names_become_ids() {
+    let (loaded, _) = with(&[]).expect("right");
+    let blueprint = &loaded.cases[0].blueprint;
+    let nodes: Vec<(&str, u32)> = blueprint
+        .nodes
+        .iter()
+        .map(|node| (node.name.as_str(), node.zone.0))
+        .collect();
+    assert_eq!(
+        nodes,
+        [
+            ("workers-0", 0),
+            ("workers-1", 1),
+            ("workers-2", 0),
+            ("workers-3", 1)
+        ]
+    );
+    let pods: Vec<(&str, u32)> = blueprint
+        .pods
+        .iter()
+        .map(|pod| (pod.name.as_str(), pod.node.0))
+        .collect();
+    assert_eq!(
+        pods,
+        [("web-0", 0), ("web-1", 1), ("web-2", 2), ("web-3", 3)]
+    );
+    assert_eq!(blueprint.load_balancer.nodes.len(), 2);
+}

@@ -1,0 +1,207 @@
+//! What may a scenario say?
+//!
+//! A thin composition of the stages' own `Config` types: a knob is added at its stage and is readable here at once.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use sim_core::SimDuration;
+use sim_models::cluster::service;
+use sim_models::cluster::topology::{Links, Network};
+use sim_models::request::{client, load_balancer, node_port, server};
+use sim_models::world::blueprint::DEFAULT_EVENT_BUDGET;
+
+use crate::auto::Auto;
+use crate::named::Named;
+
+/// The version of the file format that this program reads.
+pub const FORMAT: u32 = 1;
+
+/// A what-if question: a cluster behind a load balancer, its clients, what may be different, and what must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the file format.
+    ///
+    /// Required: 1.
+    pub format: u32,
+
+    /// What the file asks, in one line.
+    #[serde(default)]
+    pub title: String,
+
+    /// What the file is about, for whoever opens it next.
+    #[serde(default)]
+    pub about: String,
+
+    /// Master seed. The same file and seed give the same bytes, on every machine.
+    ///
+    /// Required. Range: 0 to 2^64 - 1.
+    pub seed: u64,
+
+    /// How long, and how often.
+    #[serde(default)]
+    pub run: Run,
+
+    /// Zones, nodes, and the network between them.
+    pub cluster: Cluster,
+
+    /// Deployments by name.
+    pub deployments: Named<Deployment>,
+
+    /// Services by name.
+    pub services: Named<service::Config>,
+
+    /// The load balancer, its target groups and rules.
+    pub load_balancer: load_balancer::Config,
+
+    /// Populations of clients by name.
+    pub clients: Named<client::Config>,
+
+    /// Named changes to this file: paths and the values to put there. All alternatives run on the same random numbers.
+    ///
+    /// Default: the file as it is, alone.
+    #[serde(default, skip_serializing)]
+    pub alternatives: Named<Named<Plain>>,
+
+    /// Paths and the values to try there; every combination runs, with every alternative.
+    #[serde(default, skip_serializing)]
+    pub sweeps: Named<Vec<Plain>>,
+
+    /// What must hold, as sentences: "p99 latency < 200ms", "availability >= 99.9% in the worst minute".
+    #[serde(default)]
+    pub objectives: Vec<String>,
+}
+
+/// How long, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// Simulated time that counts, after the warm-up.
+    ///
+    /// Range: above 0. Default: "10min".
+    pub length: SimDuration,
+
+    /// Simulated time at the start that is thrown away.
+    ///
+    /// Default: Auto, found by MSER-5 in the first alternative, at most a third of the run.
+    /// Source: White, "An effective truncation heuristic for bias reduction in simulation output" (1997).
+    pub warm_up: Auto<SimDuration>,
+
+    /// Independent runs of every alternative.
+    ///
+    /// Range: 1 and up. Default: Auto, 10 to 200, until the intervals of the first alternative are within 5 %.
+    pub replications: Auto<NonZeroU32>,
+
+    /// Events after which a run ends with an error.
+    ///
+    /// Range: above 0. Default: 10000000000.
+    pub event_budget: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run {
+            length: SimDuration::from_secs(600),
+            warm_up: Auto::Auto,
+            replications: Auto::Auto,
+            event_budget: DEFAULT_EVENT_BUDGET,
+        }
+    }
+}
+
+/// Zones, nodes, and the network between them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Where pods have their addresses, and how packets reach them.
+    ///
+    /// Default: VpcCni.
+    #[serde(default)]
+    pub network: Network,
+
+    /// Names of the availability zones.
+    ///
+    /// Default: ["zone-a", "zone-b"].
+    /// Source: AWS, "Application Load Balancers": a load balancer needs subnets in at least two zones.
+    #[serde(default = "two_zones")]
+    pub zones: Vec<String>,
+
+    /// Groups of worker nodes by name. Nodes of a group are spread over the zones in turn.
+    pub node_groups: Named<NodeGroup>,
+
+    /// Who implements Services on the nodes.
+    ///
+    /// Default: Cilium.
+    #[serde(default)]
+    pub proxy: node_port::Proxy,
+
+    /// Distances and packet sizes.
+    #[serde(default)]
+    pub links: Links,
+}
+
+/// Worker nodes that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeGroup {
+    /// How many nodes.
+    ///
+    /// Required. Range: 1 and up.
+    pub count: NonZeroU32,
+}
+
+/// A Deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Pods.
+    ///
+    /// Range: 1 and up. Default: 1.
+    /// Source: Kubernetes API apps/v1, `DeploymentSpec.replicas`.
+    #[serde(default = "one")]
+    pub replicas: NonZeroU32,
+
+    /// Pods on each node by hand, in the order of the nodes; they must add up to `replicas`.
+    ///
+    /// Default: in turn over the nodes, as evenly as can be.
+    #[serde(default)]
+    pub placement: Option<Vec<u32>>,
+
+    /// The server in each pod.
+    pub server: server::Config,
+}
+
+/// A value of any kind, read where it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plain;
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Plain)
+    }
+}
+
+impl JsonSchema for Plain {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Plain".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({})
+    }
+}
+
+fn two_zones() -> Vec<String> {
+    vec!["zone-a".to_owned(), "zone-b".to_owned()]
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
