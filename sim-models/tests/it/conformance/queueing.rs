@@ -27,6 +27,8 @@ const REPLICATIONS: u64 = 32;
 const FIRST_TRY: f64 = 640_000.0;
 /// Customers beyond which a number is given up as too rare to judge.
 const AT_MOST: f64 = 120_000_000.0;
+/// A share of the expected value below which a difference says nothing: durations are whole nanoseconds.
+const RESOLUTION: f64 = 1e-6;
 /// Error probability for the whole file.
 const ERROR: f64 = 0.01;
 
@@ -351,7 +353,9 @@ fn numbers(watches: &Watches, end: SimTime, workers: u32) -> BTreeMap<String, f6
         "mean_in_system_per_server",
         (waiting_sum + busy_sum) / count,
     );
-    put("probability_empty", known(pods[0].empty.mean(end)));
+    let empty = known(pods[0].empty.mean(end));
+    put("probability_empty", empty);
+    put("p0", empty);
     for (position, pod) in pods.iter().enumerate() {
         put(&format!("utilisation[{position}]"), busy(pod));
         put(
@@ -434,9 +438,8 @@ fn estimate(name: String, expected: f64, allowed: f64, values: &[f64]) -> Judged
     let error = (variance / n).sqrt();
     let student = StudentsT::new(0.0, 1.0, n - 1.0).expect("at least two replications");
     let p_value = match (mean - expected).abs() {
-        0.0 => 1.0,
-        off if error == 0.0 && off > 1e-9 * expected.abs() => 0.0,
-        _ if error == 0.0 => 1.0,
+        off if off <= RESOLUTION * expected.abs() => 1.0,
+        _ if error == 0.0 => 0.0,
         off => 2.0 * (1.0 - student.cdf(off / error)),
     };
     let half_width = student.inverse_cdf(0.995) * error;
