@@ -1,0 +1,129 @@
+//! How often and how long: the rules behind `Auto`.
+//!
+//! Both look at the first alternative alone. What they look at are the objectives' metrics, or p99 latency and pod
+//! imbalance where there is no objective.
+
+use sim_core::SimDuration;
+use sim_core::warmup::mser5;
+use sim_models::request::client::Arrivals;
+use sim_models::world::blueprint::Blueprint;
+
+use crate::measure::layout::{Layout, Scope};
+use crate::measure::metric::Quantity;
+use crate::measure::objective::Objective;
+use crate::measure::observer::Watched;
+use crate::measure::quantity::Absent;
+
+/// Replications before the first look, and between looks.
+pub const ROUND: u32 = 10;
+
+/// Replications at most.
+pub const CAP: u32 = 200;
+
+/// Half-width over mean that is good enough.
+pub const PRECISION: f64 = 0.05;
+
+/// Pilot runs whose averages show where the transient ends.
+pub const PILOTS: u64 = 3;
+
+/// Width of the bins in which the transient is looked for.
+pub const BIN: SimDuration = SimDuration::from_secs(1);
+
+/// Metrics that are looked at where no objective names any.
+const DEFAULTS: [&str; 2] = ["p99 latency", "pod imbalance"];
+
+/// What the rules look at: quantities with the scopes that count.
+pub(super) fn looked_at(objectives: &[Objective], layout: &Layout) -> Vec<(Quantity, Vec<Scope>)> {
+    if !objectives.is_empty() {
+        let of = |objective: &Objective| (objective.quantity, objective.scopes(layout).unwrap_or_default());
+        return objectives.iter().map(of).collect();
+    }
+    let asked = |scope: &Scope| matches!(scope, Scope::Service(service) if layout.service(*service).asked);
+    let quantities = DEFAULTS.map(|name| Quantity::named(name).expect("the default metrics are on the list"));
+    quantities.map(|quantity| (quantity, layout.scopes().filter(asked).collect())).into()
+}
+
+/// How many replications to have next, when `done` are done and the worst number is known with this relative
+/// half-width; `None` when they are enough.
+pub(super) fn next_round(done: u32, worst_relative_half_width: f64) -> Option<u32> {
+    if done < ROUND {
+        return Some(ROUND);
+    }
+    (worst_relative_half_width > PRECISION && done < CAP).then(|| (done + ROUND).min(CAP))
+}
+
+/// Where the warm-up ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WarmUpFound {
+    /// Time to throw away.
+    pub(super) cut: SimDuration,
+    /// Whether the series settled; if not, the longest warm-up allowed is cut.
+    pub(super) settled: bool,
+}
+
+/// The blueprint of a pilot run: from the start, and long enough that a third of it is half of what counts afterwards.
+///
+/// `run.length` counts after the warm-up, so a warm-up of at most half the length is at most a third of the whole run.
+pub(super) fn pilot(blueprint: &Blueprint) -> Blueprint {
+    let mut pilot = blueprint.clone();
+    pilot.run.warm_up = SimDuration::ZERO;
+    pilot.run.length = blueprint.run.length + blueprint.run.length / 2;
+    pilot
+}
+
+/// When something is planned to change: a burst, or a population that begins later. The warm-up ends before it.
+pub(super) fn first_timed_change(blueprint: &Blueprint) -> Option<SimDuration> {
+    let timed = blueprint.populations.iter().filter(|population| {
+        !population.config.start.is_zero() || matches!(population.config.arrivals, Arrivals::CurlLoop { .. })
+    });
+    timed.map(|population| population.config.start).min()
+}
+
+/// Finds the end of the warm-up in what pilot runs showed, for each of them a list of watches in bins of [`BIN`].
+pub(super) fn find_warm_up(pilots: &[Vec<Watched>], blueprint: &Blueprint) -> WarmUpFound {
+    let longest = blueprint.run.length / 2;
+    let horizon = first_timed_change(blueprint).unwrap_or(SimDuration::MAX);
+    let limit = longest.min(horizon);
+    let bins = usize::try_from(horizon / BIN).unwrap_or(usize::MAX);
+    let cuts = averaged(pilots).map(|mut series| {
+        series.truncate(bins);
+        if series.is_empty() { Some(SimDuration::ZERO) } else { mser5(&series).map(|cut| BIN * cut as u64) }
+    });
+    let longest_cut = cuts.map(|cut| cut.filter(|&cut| cut <= limit)).reduce(|a, b| Some(a?.max(b?)));
+    match longest_cut {
+        Some(Some(cut)) => WarmUpFound { cut, settled: true },
+        Some(None) => WarmUpFound { cut: limit, settled: limit.is_zero() },
+        None => WarmUpFound { cut: SimDuration::ZERO, settled: true },
+    }
+}
+
+/// The mean series over the pilot runs, of each watch and scope.
+fn averaged(pilots: &[Vec<Watched>]) -> impl Iterator<Item = Vec<f64>> + '_ {
+    let watches = pilots.first().map_or(0, Vec::len);
+    (0..watches).flat_map(move |watch| {
+        let scopes = pilots[0][watch].len();
+        (0..scopes).map(move |scope| {
+            let bins = pilots.iter().map(|pilot| pilot[watch][scope].len()).max().unwrap_or(0);
+            let means = (0..bins).map(|bin| mean_present(pilots.iter().filter_map(|pilot| pilot[watch][scope].get(bin).copied())));
+            fill_gaps(means.collect())
+        })
+    })
+}
+
+fn mean_present(values: impl Iterator<Item = Result<f64, Absent>>) -> Option<f64> {
+    let (count, sum) = values.flatten().fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// A bin without a value repeats the one before it; bins before the first value are left out of the series' level by
+/// taking that first value.
+fn fill_gaps(series: Vec<Option<f64>>) -> Vec<f64> {
+    let Some(mut last) = series.iter().flatten().next().copied() else { return Vec::new() };
+    series
+        .into_iter()
+        .map(|value| {
+            last = value.unwrap_or(last);
+            last
+        })
+        .collect()
+}

@@ -1,0 +1,288 @@
+//! Which things are counted: the sizes and memberships that every metric indexes by.
+
+use sim_core::SimDuration;
+use sim_models::cluster::topology::Network;
+use sim_models::id::{Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId, ZoneId};
+use sim_models::request::overlay;
+use sim_models::world::blueprint::Blueprint;
+
+/// What a number is about: everything, or one Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// All requests, also those that no listener rule gave to a Service.
+    Overall,
+    /// The requests for one Service, its pods and its targets.
+    Service(ServiceId),
+}
+
+/// A Service as the metrics see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceLayout {
+    /// Name.
+    pub name: String,
+    /// Its pods, in the order of their ids.
+    pub pods: Vec<PodId>,
+    /// Its targets, over all target groups that forward to it.
+    pub targets: Vec<TargetId>,
+    /// Whether some client's requests can reach it. One that nobody asks for has no latency, and no objective is judged on it.
+    pub asked: bool,
+    /// Bytes of one request with its answer, on the wire of one link without an overlay.
+    pub message_bytes: u64,
+    /// Bytes that the overlay adds to one request with its answer.
+    pub overlay_bytes: u64,
+    /// Where its pods begin in tables with one entry for each pair of Service and pod.
+    first_endpoint: usize,
+}
+
+/// The things of one alternative: names, numbers and memberships, fixed for the whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    services: Vec<ServiceLayout>,
+    pod_names: Vec<String>,
+    pod_nodes: Vec<NodeId>,
+    pod_workers: Vec<u32>,
+    pod_ranks: Vec<u32>,
+    node_names: Vec<String>,
+    node_zones: Vec<ZoneId>,
+    load_balancer_zones: Vec<ZoneId>,
+    target_services: Vec<ServiceId>,
+    endpoints: usize,
+    overlay: bool,
+}
+
+/// Bytes of a request's line, headers and body.
+///
+/// Assumption: a browser's or a service's GET; scenarios cannot set it yet.
+pub const REQUEST_BYTES: u64 = 512;
+
+/// Bytes of an answer's status line and headers, in addition to the server's `response_size`.
+///
+/// Assumption: the usual handful of headers.
+pub const RESPONSE_HEADER_BYTES: u64 = 256;
+
+/// Bytes of IPv4 and TCP headers without options.
+const TCP_IP_BYTES: u64 = 40;
+
+impl Layout {
+    /// The layout of a blueprint.
+    #[must_use]
+    pub fn of(blueprint: &Blueprint) -> Self {
+        let mut layout = Self {
+            services: Vec::new(),
+            pod_names: blueprint.pods.iter().map(|pod| pod.name.clone()).collect(),
+            pod_nodes: blueprint.pods.iter().map(|pod| pod.node).collect(),
+            pod_workers: blueprint.pods.iter().map(|pod| blueprint.deployments[pod.deployment].server.workers.get()).collect(),
+            pod_ranks: Vec::with_capacity(blueprint.pods.len()),
+            node_names: blueprint.nodes.iter().map(|node| node.name.clone()).collect(),
+            node_zones: blueprint.nodes.iter().map(|node| node.zone).collect(),
+            load_balancer_zones: blueprint.load_balancer.nodes.iter().copied().collect(),
+            target_services: Vec::new(),
+            endpoints: 0,
+            overlay: matches!(blueprint.network, Network::Overlay { .. }),
+        };
+        let members = layout.rank_pods(blueprint);
+        layout.add_services(blueprint, &members);
+        layout.add_targets(blueprint);
+        layout
+    }
+
+    /// Numbers each pod within its Deployment, and lists the pods of each Deployment.
+    fn rank_pods(&mut self, blueprint: &Blueprint) -> Vec<Vec<PodId>> {
+        let mut members = vec![Vec::new(); blueprint.deployments.len()];
+        for (id, pod) in blueprint.pods.enumerate() {
+            let fellows: &mut Vec<PodId> = &mut members[pod.deployment.index()];
+            self.pod_ranks.push(u32::try_from(fellows.len()).expect("pods are numbered in 32 bits"));
+            fellows.push(id);
+        }
+        members
+    }
+
+    fn add_services(&mut self, blueprint: &Blueprint, members: &[Vec<PodId>]) {
+        let asked = asked(blueprint);
+        let header_bytes = overlay::header_bytes(blueprint.network);
+        for (id, service) in blueprint.services.enumerate() {
+            let server = &blueprint.deployments[service.selects].server;
+            let answer = server.response_size.as_bytes() + RESPONSE_HEADER_BYTES;
+            let packets = |header| [REQUEST_BYTES, answer].map(|bytes| overlay::packets(bytes, blueprint.links.mtu, header)).iter().sum::<u64>();
+            let pods = members[service.selects.index()].clone();
+            let first_endpoint = self.endpoints;
+            self.endpoints += pods.len();
+            self.services.push(ServiceLayout {
+                name: service.name.clone(),
+                pods,
+                targets: Vec::new(),
+                asked: asked[id.index()],
+                message_bytes: REQUEST_BYTES + answer + TCP_IP_BYTES * packets(0),
+                overlay_bytes: u64::from(header_bytes) * packets(header_bytes),
+                first_endpoint,
+            });
+        }
+    }
+
+    /// Targets are numbered group after group; inside a group in the order of nodes or pods.
+    fn add_targets(&mut self, blueprint: &Blueprint) {
+        for (id, group) in blueprint.target_groups.enumerate() {
+            for _ in 0..blueprint.target_count(id) {
+                self.services[group.service.index()].targets.push(TargetId::from_index(self.target_services.len()));
+                self.target_services.push(group.service);
+            }
+        }
+    }
+
+    /// Everything, then each Service.
+    pub fn scopes(&self) -> impl ExactSizeIterator<Item = Scope> + use<> {
+        (0..self.services.len() + 1).map(|i| if i == 0 { Scope::Overall } else { Scope::Service(ServiceId::from_index(i - 1)) })
+    }
+
+    /// Position of a scope among [`Layout::scopes`].
+    #[must_use]
+    pub fn position(&self, scope: Scope) -> usize {
+        match scope {
+            Scope::Overall => 0,
+            Scope::Service(service) => service.index() + 1,
+        }
+    }
+
+    /// Name of a scope: the Service's, or "overall".
+    #[must_use]
+    pub fn name(&self, scope: Scope) -> &str {
+        match scope {
+            Scope::Overall => "overall",
+            Scope::Service(service) => &self.services[service.index()].name,
+        }
+    }
+
+    /// All Services, in the order of their ids.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceLayout] {
+        &self.services
+    }
+
+    /// One Service.
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> &ServiceLayout {
+        &self.services[id.index()]
+    }
+
+    /// The Service of that name.
+    #[must_use]
+    pub fn service_named(&self, name: &str) -> Option<ServiceId> {
+        self.services.iter().position(|service| service.name == name).map(ServiceId::from_index)
+    }
+
+    /// Name of a pod.
+    #[must_use]
+    pub fn pod_name(&self, pod: PodId) -> &str {
+        &self.pod_names[pod.index()]
+    }
+
+    /// The node of a pod.
+    #[must_use]
+    pub fn pod_node(&self, pod: PodId) -> NodeId {
+        self.pod_nodes[pod.index()]
+    }
+
+    /// Workers of a pod.
+    #[must_use]
+    pub fn pod_workers(&self, pod: PodId) -> u32 {
+        self.pod_workers[pod.index()]
+    }
+
+    /// Name of a node.
+    #[must_use]
+    pub fn node_name(&self, node: NodeId) -> &str {
+        &self.node_names[node.index()]
+    }
+
+    /// The zone of a node.
+    #[inline]
+    #[must_use]
+    pub fn node_zone(&self, node: NodeId) -> ZoneId {
+        self.node_zones[node.index()]
+    }
+
+    /// The zone of a load balancer node.
+    #[inline]
+    #[must_use]
+    pub fn load_balancer_zone(&self, node: LoadBalancerNodeId) -> ZoneId {
+        self.load_balancer_zones[node.index()]
+    }
+
+    /// The Service behind a target.
+    #[inline]
+    #[must_use]
+    pub fn target_service(&self, target: TargetId) -> ServiceId {
+        self.target_services[target.index()]
+    }
+
+    /// How many pods there are.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pod_nodes.len()
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.node_zones.len()
+    }
+
+    /// How many load balancer nodes there are.
+    #[must_use]
+    pub fn load_balancer_node_count(&self) -> usize {
+        self.load_balancer_zones.len()
+    }
+
+    /// How many targets there are, over all target groups.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        self.target_services.len()
+    }
+
+    /// Whether traffic between nodes is wrapped by an overlay.
+    #[inline]
+    #[must_use]
+    pub fn has_overlay(&self) -> bool {
+        self.overlay
+    }
+
+    /// How many pairs of Service and pod there are.
+    pub(crate) fn endpoint_count(&self) -> usize {
+        self.endpoints
+    }
+
+    /// Position of a Service's pod in tables with one entry for each pair.
+    #[inline]
+    pub(crate) fn endpoint(&self, service: ServiceId, pod: PodId) -> usize {
+        self.services[service.index()].first_endpoint + self.pod_ranks[pod.index()] as usize
+    }
+
+    /// Positions of all pods of a Service in such tables.
+    pub(crate) fn endpoints_of(&self, service: ServiceId) -> std::ops::Range<usize> {
+        let service = self.service(service);
+        service.first_endpoint..service.first_endpoint + service.pods.len()
+    }
+}
+
+/// Which Services some population asks for.
+fn asked(blueprint: &Blueprint) -> Vec<bool> {
+    let mut asked = vec![false; blueprint.services.len()];
+    let classes = blueprint.populations.iter().flat_map(|population| &population.classes);
+    for group in classes.filter_map(|class| class.target_group) {
+        asked[blueprint.target_groups[group].service.index()] = true;
+    }
+    asked
+}
+
+/// Where a number is taken from: the things, the length of time, and the part in question.
+#[derive(Clone, Copy, Debug)]
+pub struct Focus<'a> {
+    /// The things.
+    pub layout: &'a Layout,
+    /// Time that was observed.
+    pub span: SimDuration,
+    /// Everything or one Service.
+    pub scope: Scope,
+    /// Answer even where too few observations make the number unreliable: for finding the end of the warm-up only.
+    pub rough: bool,
+}

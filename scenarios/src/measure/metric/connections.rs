@@ -1,0 +1,142 @@
+//! How do connections to targets carry the requests?
+//!
+//! A pod is chosen once per connection, so the number of connections decides how evenly pods are used.
+
+use std::borrow::Cow;
+
+use sim_core::SimDuration;
+use sim_models::observe::Observation;
+
+use crate::measure::layout::{Layout, Scope};
+use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
+use crate::measure::reading::{ByService, Content, Merge, Reading, Thing};
+
+use super::Metric;
+
+/// Connections to targets, and the requests they carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connections(ByService<Counts>);
+
+/// The counts of one scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections closed.
+    pub closed: u64,
+    /// Requests that some connection carried.
+    pub carried: u64,
+    /// Of these, requests on a connection that had carried one before.
+    pub reused: u64,
+    /// Of these, requests through a node that had chosen the pod for an earlier request.
+    pub pinned: u64,
+}
+
+impl Connections {
+    /// The counts of a scope.
+    #[must_use]
+    pub fn of(&self, scope: Scope) -> &Counts {
+        self.0.of(scope)
+    }
+}
+
+impl Metric for Connections {
+    const QUESTION: &'static str = "How do connections carry the requests?";
+
+    const QUANTITIES: &'static [Definition<Self>] = &[
+        Definition {
+            about: About::new(
+                "pinned share",
+                Unit::Share,
+                Better::Lower,
+                "Share of requests whose pod a node had chosen for an earlier request on the same connection. Zero with ip targets, where the load balancer chooses for each request.",
+            ),
+            value: |metric, focus| {
+                let counts = metric.of(focus.scope);
+                ratio(counts.pinned as f64, counts.carried as f64)
+            },
+        },
+        Definition {
+            about: About::new("reused share", Unit::Share, Better::Neither, "Share of requests on a connection that had carried a request before."),
+            value: |metric, focus| {
+                let counts = metric.of(focus.scope);
+                ratio(counts.reused as f64, counts.carried as f64)
+            },
+        },
+        Definition {
+            about: About::new("connections opened", Unit::Count, Better::Neither, "Connections that load balancer nodes opened to targets.")
+                .alias("NewConnectionCount (the part towards targets)"),
+            value: |metric, focus| Ok(metric.of(focus.scope).opened as f64),
+        },
+        Definition {
+            about: About::new("connection rate", Unit::PerSecond, Better::Neither, "Connections that load balancer nodes open to targets in each second."),
+            value: |metric, focus| ratio(metric.of(focus.scope).opened as f64, focus.span.as_secs_f64()),
+        },
+        Definition {
+            about: About::new(
+                "requests per connection",
+                Unit::Ratio,
+                Better::Neither,
+                "Requests carried over connections opened, both after the warm-up; absent where the connections of the warm-up carried everything.",
+            ),
+            value: |metric, focus| {
+                let counts = metric.of(focus.scope);
+                ratio(counts.carried as f64, counts.opened as f64)
+            },
+        },
+    ];
+
+    fn new(layout: &Layout) -> Self {
+        Self(ByService::new(layout))
+    }
+
+    #[inline]
+    fn see(&mut self, layout: &Layout, _: SimDuration, seen: &Observation<'_>) {
+        match seen {
+            Observation::Finished(request) if request.connection.is_some() => {
+                let counts = self.0.part(request.service);
+                counts.carried += 1;
+                counts.reused += u64::from(request.reused);
+                counts.pinned += u64::from(request.reused && request.node.is_some());
+            }
+            Observation::Opened { target, .. } => self.0.part(Some(layout.target_service(*target))).opened += 1,
+            Observation::Closed { target, .. } => self.0.part(Some(layout.target_service(*target))).closed += 1,
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) {
+        self.0.close();
+    }
+
+    fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
+        let one = |name, scope, count| Reading { name, scope, content: Content::Each(Thing::One, Unit::Count, Cow::Owned(vec![count])) };
+        let of_scope = |scope| {
+            let counts = self.of(scope);
+            [
+                one("connections opened", scope, counts.opened),
+                one("connections closed", scope, counts.closed),
+                one("requests carried", scope, counts.carried),
+                one("requests on reused connections", scope, counts.reused),
+                one("requests on pinned connections", scope, counts.pinned),
+            ]
+        };
+        layout.scopes().flat_map(of_scope).collect()
+    }
+}
+
+impl Merge for Connections {
+    fn merge(&mut self, other: &Self) {
+        self.0.merge(&other.0);
+    }
+}
+
+impl Merge for Counts {
+    fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.carried += other.carried;
+        self.reused += other.reused;
+        self.pinned += other.pinned;
+    }
+}

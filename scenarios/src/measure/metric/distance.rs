@@ -1,0 +1,164 @@
+//! How far do requests travel: across nodes, across zones, and with how many bytes?
+
+use std::borrow::Cow;
+
+use sim_core::SimDuration;
+use sim_models::id::{PodId, ServiceId};
+use sim_models::observe::Observation;
+use sim_models::request::Request;
+
+use crate::measure::layout::{Layout, Scope};
+use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
+use crate::measure::reading::{ByService, Content, Merge, Reading, Thing};
+
+use super::Metric;
+
+/// Second hops, zone crossings and their bytes, of requests that reached a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distance(ByService<Counts>);
+
+/// The counts of one scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that reached a pod.
+    pub arrived: u64,
+    /// Of these, requests that went from one node to another.
+    pub second_hop: u64,
+    /// Of these, requests that crossed a zone boundary at least once on their way from the load balancer to the pod.
+    pub cross_zone: u64,
+    /// Bytes of requests and answers over zone boundaries, counted at each boundary.
+    pub cross_zone_bytes: u64,
+    /// Bytes that the overlay added.
+    pub overlay_bytes: u64,
+}
+
+impl Distance {
+    /// The counts of a scope.
+    #[must_use]
+    pub fn of(&self, scope: Scope) -> &Counts {
+        self.0.of(scope)
+    }
+}
+
+/// Zone boundaries between the load balancer node and the pod, and how many of them lie on the second hop.
+#[inline]
+fn boundaries(layout: &Layout, request: &Request, pod: PodId) -> (u64, u64) {
+    let pod_zone = layout.node_zone(layout.pod_node(pod));
+    let first = layout.load_balancer_zone(request.load_balancer_node);
+    match request.node {
+        None => (u64::from(first != pod_zone), 0),
+        Some(node) => {
+            let between = layout.node_zone(node);
+            let second_hop = u64::from(between != pod_zone);
+            (u64::from(first != between) + second_hop, second_hop)
+        }
+    }
+}
+
+impl Counts {
+    #[inline]
+    fn add(&mut self, layout: &Layout, request: &Request, service: ServiceId, pod: PodId) {
+        let (crossed, on_second_hop) = boundaries(layout, request, pod);
+        let bytes = layout.service(service);
+        self.arrived += 1;
+        self.cross_zone += u64::from(crossed > 0);
+        self.cross_zone_bytes += crossed * bytes.message_bytes;
+        if request.second_hop {
+            self.second_hop += 1;
+            self.overlay_bytes += bytes.overlay_bytes;
+            self.cross_zone_bytes += on_second_hop * bytes.overlay_bytes;
+        }
+    }
+}
+
+impl Metric for Distance {
+    const QUESTION: &'static str = "How far do requests travel?";
+
+    const QUANTITIES: &'static [Definition<Self>] = &[
+        Definition {
+            about: About::new("second-hop share", Unit::Share, Better::Lower, "Share of requests that arrived at one node and went on to a pod on another."),
+            value: |metric, focus| {
+                let counts = metric.of(focus.scope);
+                ratio(counts.second_hop as f64, counts.arrived as f64)
+            },
+        },
+        Definition {
+            about: About::new(
+                "cross-zone share",
+                Unit::Share,
+                Better::Lower,
+                "Share of requests that crossed a zone boundary between the load balancer node and the pod.",
+            ),
+            value: |metric, focus| {
+                let counts = metric.of(focus.scope);
+                ratio(counts.cross_zone as f64, counts.arrived as f64)
+            },
+        },
+        Definition {
+            about: About::new(
+                "cross-zone bytes",
+                Unit::Bytes,
+                Better::Lower,
+                "Bytes of requests and answers over zone boundaries, with IPv4, TCP and overlay headers, without bare acknowledgements; a message that crosses two boundaries counts twice.",
+            ),
+            value: |metric, focus| Ok(metric.of(focus.scope).cross_zone_bytes as f64),
+        },
+        Definition {
+            about: About::new(
+                "overlay bytes",
+                Unit::Bytes,
+                Better::Lower,
+                "Bytes that encapsulation added to requests and answers on the second hop, 50 for each packet of VXLAN or Geneve; without bare acknowledgements.",
+            ),
+            value: |metric, focus| Ok(metric.of(focus.scope).overlay_bytes as f64),
+        },
+    ];
+
+    fn new(layout: &Layout) -> Self {
+        Self(ByService::new(layout))
+    }
+
+    #[inline]
+    fn see(&mut self, layout: &Layout, _: SimDuration, seen: &Observation<'_>) {
+        if let Observation::Finished(request) = seen
+            && let (Some(service), Some(pod)) = (request.service, request.pod)
+        {
+            self.0.part(Some(service)).add(layout, request, service, pod);
+        }
+    }
+
+    fn close(&mut self) {
+        self.0.close();
+    }
+
+    fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
+        let one = |name, scope, unit, count| Reading { name, scope, content: Content::Each(Thing::One, unit, Cow::Owned(vec![count])) };
+        let of_scope = |scope| {
+            let counts = self.of(scope);
+            [
+                one("requests that reached a pod", scope, Unit::Count, counts.arrived),
+                one("requests with a second hop", scope, Unit::Count, counts.second_hop),
+                one("requests across zones", scope, Unit::Count, counts.cross_zone),
+                one("cross-zone bytes", scope, Unit::Bytes, counts.cross_zone_bytes),
+                one("overlay bytes", scope, Unit::Bytes, counts.overlay_bytes),
+            ]
+        };
+        layout.scopes().flat_map(of_scope).collect()
+    }
+}
+
+impl Merge for Distance {
+    fn merge(&mut self, other: &Self) {
+        self.0.merge(&other.0);
+    }
+}
+
+impl Merge for Counts {
+    fn merge(&mut self, other: &Self) {
+        self.arrived += other.arrived;
+        self.second_hop += other.second_hop;
+        self.cross_zone += other.cross_zone;
+        self.cross_zone_bytes += other.cross_zone_bytes;
+        self.overlay_bytes += other.overlay_bytes;
+    }
+}

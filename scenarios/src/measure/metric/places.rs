@@ -1,0 +1,115 @@
+//! How evenly are targets and nodes used?
+
+use std::borrow::Cow;
+
+use sim_core::SimDuration;
+use sim_models::id::{Id, ServiceId};
+use sim_models::observe::Observation;
+
+use crate::measure::chance;
+use crate::measure::layout::{Layout, Scope};
+use crate::measure::quantity::{About, Absent, Better, Definition, Unit};
+use crate::measure::reading::{Content, Merge, Reading, Thing};
+
+use super::Metric;
+
+/// Finished requests by target, by the node on whose NodePort they arrived, and by the node of their pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    targets: Vec<u64>,
+    arrived: Vec<u64>,
+    served: Vec<u64>,
+}
+
+impl Places {
+    /// Requests that were sent to each target, over all target groups.
+    #[must_use]
+    pub fn targets(&self) -> &[u64] {
+        &self.targets
+    }
+
+    /// Requests that were sent to each target of a Service, in the order of [`super::super::layout::ServiceLayout::targets`].
+    #[must_use]
+    pub fn targets_of(&self, layout: &Layout, service: ServiceId) -> Vec<u64> {
+        layout.service(service).targets.iter().map(|target| self.targets[target.index()]).collect()
+    }
+
+    /// Requests that arrived at each node's NodePort; zero with `ip` targets.
+    #[must_use]
+    pub fn arrived(&self) -> &[u64] {
+        &self.arrived
+    }
+
+    /// Requests that pods on each node got.
+    #[must_use]
+    pub fn served(&self) -> &[u64] {
+        &self.served
+    }
+}
+
+impl Metric for Places {
+    const QUESTION: &'static str = "How evenly are targets and nodes used?";
+
+    const QUANTITIES: &'static [Definition<Self>] = &[
+        Definition {
+            about: About::new(
+                "target imbalance",
+                Unit::Ratio,
+                Better::Lower,
+                "Requests of the busiest target over those of the least busy one, which counts as one request at least.",
+            )
+            .services_only(),
+            value: |metric, focus| match focus.scope {
+                Scope::Overall => Err(Absent::Nothing),
+                Scope::Service(service) => chance::max_over_min(&metric.targets_of(focus.layout, service)),
+            },
+        },
+        Definition {
+            about: About::new(
+                "node imbalance",
+                Unit::Ratio,
+                Better::Lower,
+                "Requests that pods on the busiest node got over those on the least busy one, which counts as one request at least.",
+            )
+            .overall_only(),
+            value: |metric, _| chance::max_over_min(&metric.served),
+        },
+    ];
+
+    fn new(layout: &Layout) -> Self {
+        let nodes = layout.node_count();
+        Self { targets: vec![0; layout.target_count()], arrived: vec![0; nodes], served: vec![0; nodes] }
+    }
+
+    #[inline]
+    fn see(&mut self, layout: &Layout, _: SimDuration, seen: &Observation<'_>) {
+        if let Observation::Finished(request) = seen {
+            if let Some(target) = request.target {
+                self.targets[target.index()] += 1;
+            }
+            if let Some(node) = request.node {
+                self.arrived[node.index()] += 1;
+            }
+            if let Some(pod) = request.pod {
+                self.served[layout.pod_node(pod).index()] += 1;
+            }
+        }
+    }
+
+    fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
+        let each = |name, thing, counts| Reading { name, scope: Scope::Overall, content: Content::Each(thing, Unit::Count, Cow::Borrowed(counts)) };
+        vec![
+            each("requests per target", Thing::Target, &self.targets),
+            each("requests arrived per node", Thing::Node, &self.arrived),
+            each("requests served per node", Thing::Node, &self.served),
+        ]
+    }
+}
+
+impl Merge for Places {
+    fn merge(&mut self, other: &Self) {
+        self.targets.merge(&other.targets);
+        self.arrived.merge(&other.arrived);
+        self.served.merge(&other.served);
+    }
+}
