@@ -100,10 +100,12 @@ pub enum ExperimentError {
         /// Which replication, from 0.
         replication: u64,
         /// What happened.
-        source: RunError,
+        source: Box<RunError>,
     },
     /// An objective names a Service that an alternative does not have.
-    #[error("objective {objective:?} names a service that alternative {alternative:?} does not have")]
+    #[error(
+        "objective {objective:?} names a service that alternative {alternative:?} does not have"
+    )]
     NoSuchService {
         /// The objective.
         objective: String,
@@ -135,8 +137,15 @@ pub fn run(experiment: &Experiment, progress: &dyn Progress) -> Result<Answer, E
     run_with(experiment, progress, &case::World)
 }
 
-fn run_with(experiment: &Experiment, progress: &dyn Progress, runner: &dyn Runner) -> Result<Answer, ExperimentError> {
-    let first = experiment.alternatives.first().ok_or(ExperimentError::NoAlternative)?;
+fn run_with(
+    experiment: &Experiment,
+    progress: &dyn Progress,
+    runner: &dyn Runner,
+) -> Result<Answer, ExperimentError> {
+    let first = experiment
+        .alternatives
+        .first()
+        .ok_or(ExperimentError::NoAlternative)?;
     let crew = Crew::new(experiment, progress, runner)?;
     let found = match experiment.warm_up {
         WarmUp::AsWritten => None,
@@ -144,7 +153,11 @@ fn run_with(experiment: &Experiment, progress: &dyn Progress, runner: &dyn Runne
     };
     let cut = found.map(|found| found.cut);
     let prepare = |alternative| Case::new(experiment, alternative, cut);
-    let mut cases = experiment.alternatives.iter().map(prepare).collect::<Result<Vec<Case<'_>>, ExperimentError>>()?;
+    let mut cases = experiment
+        .alternatives
+        .iter()
+        .map(prepare)
+        .collect::<Result<Vec<Case<'_>>, ExperimentError>>()?;
     let replications = match experiment.replications {
         Replications::Exactly(count) => count.get(),
         Replications::Auto => crew.run_until_known(&mut cases[0])?,
@@ -153,21 +166,44 @@ fn run_with(experiment: &Experiment, progress: &dyn Progress, runner: &dyn Runne
     Ok(answer(experiment, cases, replications, found))
 }
 
-fn answer(experiment: &Experiment, cases: Vec<Case<'_>>, replications: u32, found: Option<WarmUpFound>) -> Answer {
+fn answer(
+    experiment: &Experiment,
+    cases: Vec<Case<'_>>,
+    replications: u32,
+    found: Option<WarmUpFound>,
+) -> Answer {
     let mut warnings = Vec::new();
-    if let Some(WarmUpFound { cut, settled: false }) = found {
+    if let Some(WarmUpFound {
+        cut,
+        settled: false,
+    }) = found
+    {
         warnings.push(Warning::WarmUpUnsettled { cut });
     }
     if replications == 1 {
         warnings.push(Warning::OneReplication);
     }
     if experiment.replications == Replications::Auto && replications == plan::CAP {
-        warnings.extend(cases[0].unknown().map(|(what, relative_half_width)| Warning::ReplicationsAtCap { what, relative_half_width }));
+        warnings.extend(cases[0].unknown().map(|(what, relative_half_width)| {
+            Warning::ReplicationsAtCap {
+                what,
+                relative_half_width,
+            }
+        }));
     }
-    let alternatives: Vec<AlternativeAnswer> = cases.into_iter().map(|case| case.answer(&experiment.objectives)).collect();
-    warnings.extend(alternatives.iter().flat_map(|alternative| trust::warnings(alternative, &experiment.objectives)));
+    let alternatives: Vec<AlternativeAnswer> = cases
+        .into_iter()
+        .map(|case| case.answer(&experiment.objectives))
+        .collect();
+    warnings.extend(
+        alternatives
+            .iter()
+            .flat_map(|alternative| trust::warnings(alternative, &experiment.objectives)),
+    );
     let mut fingerprint = Fingerprint::new();
-    alternatives.iter().for_each(|alternative| fingerprint.join(alternative.fingerprint));
+    alternatives
+        .iter()
+        .for_each(|alternative| fingerprint.join(alternative.fingerprint));
     Answer {
         seed: experiment.seed,
         replications,

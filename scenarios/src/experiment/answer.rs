@@ -90,7 +90,10 @@ pub struct Values {
 impl Values {
     /// No replication yet.
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { scopes: layout.scopes().len(), rows: Vec::new() }
+        Self {
+            scopes: layout.scopes().len(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds the next replication, made by [`Values::row`].
@@ -99,15 +102,32 @@ impl Values {
     }
 
     /// All numbers of one replication: quantity by quantity, and for each, scope by scope.
-    pub(super) fn row(readings: &Readings, layout: &Layout, span: SimDuration) -> Vec<Result<f64, Absent>> {
+    pub(super) fn row(
+        readings: &Readings,
+        layout: &Layout,
+        span: SimDuration,
+    ) -> Vec<Result<f64, Absent>> {
         use crate::measure::layout::Focus;
-        let focus = |scope| Focus { layout, span, scope, rough: false };
-        let of_quantity = |quantity| layout.scopes().map(move |scope| readings.value(quantity, &focus(scope)));
+        let focus = |scope| Focus {
+            layout,
+            span,
+            scope,
+            rough: false,
+        };
+        let of_quantity = |quantity| {
+            layout
+                .scopes()
+                .map(move |scope| readings.value(quantity, &focus(scope)))
+        };
         Quantity::all().flat_map(of_quantity).collect()
     }
 
     /// A quantity in each replication.
-    pub fn of(&self, quantity: Quantity, position_of_scope: usize) -> impl ExactSizeIterator<Item = Result<f64, Absent>> + '_ {
+    pub fn of(
+        &self,
+        quantity: Quantity,
+        position_of_scope: usize,
+    ) -> impl ExactSizeIterator<Item = Result<f64, Absent>> + '_ {
         let column = quantity.position() * self.scopes + position_of_scope;
         self.rows.iter().map(move |row| row[column])
     }
@@ -115,7 +135,11 @@ impl Values {
 
 impl Alternative {
     /// A quantity in each replication.
-    pub fn values(&self, quantity: Quantity, scope: Scope) -> impl ExactSizeIterator<Item = Result<f64, Absent>> + '_ {
+    pub fn values(
+        &self,
+        quantity: Quantity,
+        scope: Scope,
+    ) -> impl ExactSizeIterator<Item = Result<f64, Absent>> + '_ {
         self.values.of(quantity, self.layout.position(scope))
     }
 
@@ -145,7 +169,10 @@ impl Alternative {
 }
 
 /// The estimate of a quantity from its values, all of which must be there.
-pub(super) fn estimate(values: impl Iterator<Item = Result<f64, Absent>>, quantity: Quantity) -> Result<Estimated, Absent> {
+pub(super) fn estimate(
+    values: impl Iterator<Item = Result<f64, Absent>>,
+    quantity: Quantity,
+) -> Result<Estimated, Absent> {
     let values = values.collect::<Result<Vec<f64>, Absent>>()?;
     if values.is_empty() {
         return Err(Absent::Nothing);
@@ -160,16 +187,22 @@ impl Answer {
     /// `scope` is that of the first alternative; Services are matched by name.
     #[must_use]
     pub fn differences(&self, quantity: Quantity, scope: Scope) -> Vec<Option<Difference>> {
-        let Some(first) = self.alternatives.first() else { return Vec::new() };
+        let Some(first) = self.alternatives.first() else {
+            return Vec::new();
+        };
         let values = |alternative: &Alternative| {
             let scope = same_scope(&first.layout, scope, &alternative.layout)?;
-            alternative.values(quantity, scope).collect::<Result<Vec<f64>, Absent>>().ok()
+            alternative
+                .values(quantity, scope)
+                .collect::<Result<Vec<f64>, Absent>>()
+                .ok()
         };
         // Differences of numbers without a well-behaved mean say nothing.
         let reference = values(first).filter(|_| quantity.about().mean == Mean::Arithmetic);
         let compare = |alternative| compare::paired(reference.as_ref()?, &values(alternative)?);
         let others = self.alternatives[1..].iter().map(compare);
-        let mut differences: Vec<Option<Difference>> = std::iter::once(None).chain(others).collect();
+        let mut differences: Vec<Option<Difference>> =
+            std::iter::once(None).chain(others).collect();
         compare::holm(differences.iter_mut().flatten());
         differences
     }
@@ -177,7 +210,11 @@ impl Answer {
     /// The worst verdict over all alternatives; met where there are no objectives.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.alternatives.iter().map(Alternative::verdict).max().unwrap_or(Verdict::Met)
+        self.alternatives
+            .iter()
+            .map(Alternative::verdict)
+            .max()
+            .unwrap_or(Verdict::Met)
     }
 }
 
@@ -185,7 +222,9 @@ impl Answer {
 fn same_scope(from: &Layout, scope: Scope, to: &Layout) -> Option<Scope> {
     match scope {
         Scope::Overall => Some(scope),
-        Scope::Service(service) => to.service_named(&from.service(service).name).map(Scope::Service),
+        Scope::Service(service) => to
+            .service_named(&from.service(service).name)
+            .map(Scope::Service),
     }
 }
 
@@ -263,24 +302,54 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WarmUpUnsettled { cut } => {
-                write!(f, "the start of the run does not settle: {cut} were cut as warm-up, the longest that is allowed; a longer run would help")
+                write!(
+                    f,
+                    "the start of the run does not settle: {cut} were cut as warm-up, the longest that is allowed; a longer run would help"
+                )
             }
-            Self::ReplicationsAtCap { what, relative_half_width } => {
-                write!(f, "{what} is known to ±{:.0} % only: the replications are at their limit", 100.0 * relative_half_width)
+            Self::ReplicationsAtCap {
+                what,
+                relative_half_width,
+            } => {
+                write!(
+                    f,
+                    "{what} is known to ±{:.0} % only: the replications are at their limit",
+                    100.0 * relative_half_width
+                )
             }
-            Self::OneReplication => f.write_str("one replication has no intervals: nothing is decided"),
-            Self::NoEstimate { alternative, objective, scope, absent } => {
-                write!(f, "{alternative}: \"{objective}\" cannot be judged for {scope}: {absent}")
+            Self::OneReplication => {
+                f.write_str("one replication has no intervals: nothing is decided")
             }
-            Self::WindowTooLong { objective, alternative } => {
-                write!(f, "{alternative}: \"{objective}\" cannot be judged: no such window fits into the run")
+            Self::NoEstimate {
+                alternative,
+                objective,
+                scope,
+                absent,
+            } => {
+                write!(
+                    f,
+                    "{alternative}: \"{objective}\" cannot be judged for {scope}: {absent}"
+                )
+            }
+            Self::WindowTooLong {
+                objective,
+                alternative,
+            } => {
+                write!(
+                    f,
+                    "{alternative}: \"{objective}\" cannot be judged: no such window fits into the run"
+                )
             }
             Self::PilingUp { alternative, share } => write!(
                 f,
                 "{alternative}: {:.0} % of the requests were still without an answer at the end: they come faster than they are answered, and means depend on the length of the run",
                 100.0 * share
             ),
-            Self::Saturated { alternative, service, utilisation } => write!(
+            Self::Saturated {
+                alternative,
+                service,
+                utilisation,
+            } => write!(
                 f,
                 "{alternative}: the pods of {service} are busy {:.1} % of the time: queues hardly have a steady state, and means depend on the length of the run",
                 100.0 * utilisation

@@ -13,17 +13,30 @@ use crate::measure::observer::{Keep, Observed, Observer, Part, Watch};
 use crate::measure::quantity::Absent;
 use crate::measure::reading::Merge;
 
+/// One value for each replication, or one for each scope.
+type Samples = Vec<Result<f64, Absent>>;
+
 /// What simulates: the world, or in tests something simpler.
 pub(super) trait Runner: Sync {
     /// Runs a blueprint once.
-    fn run<'a>(&self, blueprint: &Blueprint, streams: Streams, observer: Observer<'a>) -> Result<Ended<Observer<'a>>, RunError>;
+    fn run<'a>(
+        &self,
+        blueprint: &Blueprint,
+        streams: Streams,
+        observer: Observer<'a>,
+    ) -> Result<Ended<Observer<'a>>, RunError>;
 }
 
 /// The world of the models.
 pub(super) struct World;
 
 impl Runner for World {
-    fn run<'a>(&self, blueprint: &Blueprint, streams: Streams, observer: Observer<'a>) -> Result<Ended<Observer<'a>>, RunError> {
+    fn run<'a>(
+        &self,
+        blueprint: &Blueprint,
+        streams: Streams,
+        observer: Observer<'a>,
+    ) -> Result<Ended<Observer<'a>>, RunError> {
         world::run(blueprint, streams, observer)
     }
 }
@@ -39,18 +52,21 @@ pub(super) struct Case<'a> {
     readings: Readings,
     values: Values,
     /// For each objective and scope, its value in each replication; empty for objectives on the whole run.
-    watched: Vec<Vec<Vec<Result<f64, Absent>>>>,
+    watched: Vec<Vec<Samples>>,
     fingerprint: Fingerprint,
     events: u64,
     in_flight: u64,
     done: u32,
 }
 
+/// A number that the rule of `Auto` replications looks at: name, quantity, and its values so far.
+type LookedAt = (String, Quantity, Samples);
+
 /// What came out of one replication.
 pub(super) struct Replicated {
     readings: Readings,
-    values: Vec<Result<f64, Absent>>,
-    watched: Vec<Vec<Result<f64, Absent>>>,
+    values: Samples,
+    watched: Vec<Samples>,
     fingerprint: Fingerprint,
     events: u64,
     in_flight: u64,
@@ -58,7 +74,11 @@ pub(super) struct Replicated {
 
 impl<'a> Case<'a> {
     /// An alternative without replications; `warm_up` replaces that of its blueprint.
-    pub(super) fn new(experiment: &'a Experiment, alternative: &'a Alternative, warm_up: Option<SimDuration>) -> Result<Self, ExperimentError> {
+    pub(super) fn new(
+        experiment: &'a Experiment,
+        alternative: &'a Alternative,
+        warm_up: Option<SimDuration>,
+    ) -> Result<Self, ExperimentError> {
         let mut blueprint = alternative.blueprint.clone();
         blueprint.run.warm_up = warm_up.unwrap_or(blueprint.run.warm_up);
         let layout = Layout::of(&blueprint);
@@ -68,7 +88,10 @@ impl<'a> Case<'a> {
             objectives: &experiment.objectives,
             readings: Readings::new(&layout),
             values: Values::new(&layout),
-            watched: scopes.iter().map(|scopes| vec![Vec::new(); scopes.len()]).collect(),
+            watched: scopes
+                .iter()
+                .map(|scopes| vec![Vec::new(); scopes.len()])
+                .collect(),
             scopes,
             blueprint,
             layout,
@@ -85,16 +108,29 @@ impl<'a> Case<'a> {
     }
 
     /// Runs one replication.
-    pub(super) fn replicate(&self, streams: Streams, runner: &dyn Runner) -> Result<Replicated, ExperimentError> {
+    pub(super) fn replicate(
+        &self,
+        streams: Streams,
+        runner: &dyn Runner,
+    ) -> Result<Replicated, ExperimentError> {
         let from = SimTime::ZERO + self.blueprint.run.warm_up;
         let observer = Observer::new(&self.layout, from, self.watches());
-        let ended = runner.run(&self.blueprint, streams, observer).map_err(|source| failed(self.alternative, streams, source))?;
+        let ended = runner
+            .run(&self.blueprint, streams, observer)
+            .map_err(|source| failed(self.alternative, streams, source))?;
         let Observed { readings, watched } = ended.recorder.finish(ended.ended_at);
         let readings = readings.expect("this observer listens with all metrics");
         Ok(Replicated {
-            values: Values::row(&readings, &self.layout, ended.ended_at.saturating_since(from)),
+            values: Values::row(
+                &readings,
+                &self.layout,
+                ended.ended_at.saturating_since(from),
+            ),
             readings,
-            watched: watched.into_iter().map(|watch| watch.into_iter().map(last).collect()).collect(),
+            watched: watched
+                .into_iter()
+                .map(|watch| watch.into_iter().map(last).collect())
+                .collect(),
             fingerprint: ended.fingerprint,
             events: ended.events,
             in_flight: ended.in_flight,
@@ -108,8 +144,13 @@ impl<'a> Case<'a> {
         let mut watched = replicated.watched.into_iter();
         for (objective, values) in self.objectives.iter().zip(&mut self.watched) {
             if objective.when != When::Throughout {
-                let new = watched.next().expect("each objective on a part of the run has its watch");
-                values.iter_mut().zip(new).for_each(|(values, new)| values.push(new));
+                let new = watched
+                    .next()
+                    .expect("each objective on a part of the run has its watch");
+                values
+                    .iter_mut()
+                    .zip(new)
+                    .for_each(|(values, new)| values.push(new));
             }
         }
         self.fingerprint.join(replicated.fingerprint);
@@ -120,10 +161,19 @@ impl<'a> Case<'a> {
 
     /// One watch for each objective on a part of the run; the others are answered from all readings.
     fn watches(&self) -> Vec<Watch> {
-        let parts = self.objectives.iter().zip(&self.scopes).filter_map(|(objective, scopes)| {
-            let part = self.part(objective)?;
-            Some(Watch::new(objective.quantity, scopes.clone(), part, &self.layout))
-        });
+        let parts = self
+            .objectives
+            .iter()
+            .zip(&self.scopes)
+            .filter_map(|(objective, scopes)| {
+                let part = self.part(objective)?;
+                Some(Watch::new(
+                    objective.quantity,
+                    scopes.clone(),
+                    part,
+                    &self.layout,
+                ))
+            });
         parts.collect()
     }
 
@@ -133,21 +183,37 @@ impl<'a> Case<'a> {
         match objective.when {
             When::Throughout => None,
             When::WorstWindow(width) => {
-                let keep = if objective.comparison.wants_less() { Keep::Greatest } else { Keep::Least };
-                Some(Part::Windows { width, from: SimDuration::ZERO, keep })
+                let keep = if objective.comparison.wants_less() {
+                    Keep::Greatest
+                } else {
+                    Keep::Least
+                };
+                Some(Part::Windows {
+                    width,
+                    from: SimDuration::ZERO,
+                    keep,
+                })
             }
-            When::After(at) => Some(Part::Stretch { from: since_warm_up(at), until: run.length }),
+            When::After(at) => Some(Part::Stretch {
+                from: since_warm_up(at),
+                until: run.length,
+            }),
             // Scenarios have no faults yet, so all of the run lies before the first one.
-            When::BeforeFirstFault => Some(Part::Stretch { from: SimDuration::ZERO, until: run.length }),
+            When::BeforeFirstFault => Some(Part::Stretch {
+                from: SimDuration::ZERO,
+                until: run.length,
+            }),
         }
     }
 
     /// The values of an objective in each replication, for its `scope`-th scope.
-    fn objective_values(&self, objective: usize, scope: usize) -> Vec<Result<f64, Absent>> {
+    fn objective_values(&self, objective: usize, scope: usize) -> Samples {
         match self.objectives[objective].when {
             When::Throughout => {
                 let position = self.layout.position(self.scopes[objective][scope]);
-                self.values.of(self.objectives[objective].quantity, position).collect()
+                self.values
+                    .of(self.objectives[objective].quantity, position)
+                    .collect()
             }
             _ => self.watched[objective][scope].clone(),
         }
@@ -157,39 +223,59 @@ impl<'a> Case<'a> {
     ///
     /// A number that cannot be computed asks for no more replications: more would not help.
     pub(super) fn unknown(&self) -> impl Iterator<Item = (String, f64)> + '_ {
-        let looked_at: Vec<(String, Quantity, Vec<Result<f64, Absent>>)> = if self.objectives.is_empty() {
-            self.defaults().collect()
-        } else {
-            self.asked().collect()
+        let looked_at: Vec<LookedAt> = match self.objectives.is_empty() {
+            true => self.defaults().collect(),
+            false => self.asked().collect(),
         };
-        looked_at.into_iter().filter_map(|(name, quantity, values)| {
-            let known = estimate(values.into_iter(), quantity).ok()?;
-            let relative = known.relative_half_width();
-            (relative > plan::PRECISION).then_some((name, relative))
-        })
+        looked_at
+            .into_iter()
+            .filter_map(|(name, quantity, values)| {
+                let known = estimate(values.into_iter(), quantity).ok()?;
+                let relative = known.relative_half_width();
+                (relative > plan::PRECISION).then_some((name, relative))
+            })
     }
 
-    fn defaults(&self) -> impl Iterator<Item = (String, Quantity, Vec<Result<f64, Absent>>)> + '_ {
-        plan::looked_at(&[], &self.layout).into_iter().flat_map(move |(quantity, scopes)| {
-            scopes.into_iter().map(move |scope| {
-                let name = format!("{} of {}", quantity.name(), self.layout.name(scope));
-                (name, quantity, self.values.of(quantity, self.layout.position(scope)).collect())
+    fn defaults(&self) -> impl Iterator<Item = LookedAt> + '_ {
+        plan::looked_at(&[], &self.layout)
+            .into_iter()
+            .flat_map(move |(quantity, scopes)| {
+                scopes.into_iter().map(move |scope| {
+                    let name = format!("{} of {}", quantity.name(), self.layout.name(scope));
+                    (
+                        name,
+                        quantity,
+                        self.values
+                            .of(quantity, self.layout.position(scope))
+                            .collect(),
+                    )
+                })
             })
-        })
     }
 
-    fn asked(&self) -> impl Iterator<Item = (String, Quantity, Vec<Result<f64, Absent>>)> + '_ {
-        self.objectives.iter().enumerate().flat_map(move |(i, objective)| {
-            self.scopes[i].iter().enumerate().map(move |(k, &scope)| {
-                let name = format!("{} of {}", objective.quantity.name(), self.layout.name(scope));
-                (name, objective.quantity, self.objective_values(i, k))
+    fn asked(&self) -> impl Iterator<Item = LookedAt> + '_ {
+        self.objectives
+            .iter()
+            .enumerate()
+            .flat_map(move |(i, objective)| {
+                self.scopes[i].iter().enumerate().map(move |(k, &scope)| {
+                    let name = format!(
+                        "{} of {}",
+                        objective.quantity.name(),
+                        self.layout.name(scope)
+                    );
+                    (name, objective.quantity, self.objective_values(i, k))
+                })
             })
-        })
     }
 
     /// The alternative's part of the answer.
     pub(super) fn answer(self, objectives: &[Objective]) -> answer::Alternative {
-        let judged = objectives.iter().enumerate().map(|(i, objective)| self.judge(i, objective)).collect();
+        let judged = objectives
+            .iter()
+            .enumerate()
+            .map(|(i, objective)| self.judge(i, objective))
+            .collect();
         answer::Alternative {
             name: self.alternative.name.clone(),
             settings: self.alternative.settings.clone(),
@@ -208,28 +294,50 @@ impl<'a> Case<'a> {
         let judge = |(k, &scope): (usize, &Scope)| {
             let values = self.objective_values(index, k);
             let estimate = estimate(values.iter().copied(), objective.quantity);
-            Judgement { scope, values, estimate, verdict: objective.judge(estimate.as_ref().ok()) }
+            Judgement {
+                scope,
+                values,
+                estimate,
+                verdict: objective.judge(estimate.as_ref().ok()),
+            }
         };
         let judgements: Vec<Judgement> = self.scopes[index].iter().enumerate().map(judge).collect();
-        ObjectiveAnswer { verdict: Verdict::of_all(judgements.iter().map(|judgement| judgement.verdict)), judgements }
+        ObjectiveAnswer {
+            verdict: Verdict::of_all(judgements.iter().map(|judgement| judgement.verdict)),
+            judgements,
+        }
     }
 }
 
 /// The error of a run, with its place.
-pub(super) fn failed(alternative: &Alternative, streams: Streams, source: RunError) -> ExperimentError {
-    ExperimentError::Run { alternative: alternative.name.clone(), replication: streams.replication(), source }
+pub(super) fn failed(
+    alternative: &Alternative,
+    streams: Streams,
+    source: RunError,
+) -> ExperimentError {
+    ExperimentError::Run {
+        alternative: alternative.name.clone(),
+        replication: streams.replication(),
+        source: Box::new(source),
+    }
 }
 
-fn scopes(objectives: &[Objective], alternative: &Alternative, layout: &Layout) -> Result<Vec<Vec<Scope>>, ExperimentError> {
+fn scopes(
+    objectives: &[Objective],
+    alternative: &Alternative,
+    layout: &Layout,
+) -> Result<Vec<Vec<Scope>>, ExperimentError> {
     let of = |objective: &Objective| {
-        objective.scopes(layout).ok_or_else(|| ExperimentError::NoSuchService {
-            objective: objective.text.clone(),
-            alternative: alternative.name.clone(),
-        })
+        objective
+            .scopes(layout)
+            .ok_or_else(|| ExperimentError::NoSuchService {
+                objective: objective.text.clone(),
+                alternative: alternative.name.clone(),
+            })
     };
     objectives.iter().map(of).collect()
 }
 
-fn last(values: Vec<Result<f64, Absent>>) -> Result<f64, Absent> {
+fn last(values: Samples) -> Result<f64, Absent> {
     values.last().copied().unwrap_or(Err(Absent::Nothing))
 }

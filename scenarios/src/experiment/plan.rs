@@ -35,12 +35,21 @@ const DEFAULTS: [&str; 2] = ["p99 latency", "pod imbalance"];
 /// What the rules look at: quantities with the scopes that count.
 pub(super) fn looked_at(objectives: &[Objective], layout: &Layout) -> Vec<(Quantity, Vec<Scope>)> {
     if !objectives.is_empty() {
-        let of = |objective: &Objective| (objective.quantity, objective.scopes(layout).unwrap_or_default());
+        let of = |objective: &Objective| {
+            (
+                objective.quantity,
+                objective.scopes(layout).unwrap_or_default(),
+            )
+        };
         return objectives.iter().map(of).collect();
     }
-    let asked = |scope: &Scope| matches!(scope, Scope::Service(service) if layout.service(*service).asked);
-    let quantities = DEFAULTS.map(|name| Quantity::named(name).expect("the default metrics are on the list"));
-    quantities.map(|quantity| (quantity, layout.scopes().filter(asked).collect())).into()
+    let asked =
+        |scope: &Scope| matches!(scope, Scope::Service(service) if layout.service(*service).asked);
+    let quantities =
+        DEFAULTS.map(|name| Quantity::named(name).expect("the default metrics are on the list"));
+    quantities
+        .map(|quantity| (quantity, layout.scopes().filter(asked).collect()))
+        .into()
 }
 
 /// How many replications to have next, when `done` are done and the worst number is known with this relative
@@ -74,7 +83,8 @@ pub(super) fn pilot(blueprint: &Blueprint) -> Blueprint {
 /// When something is planned to change: a burst, or a population that begins later. The warm-up ends before it.
 pub(super) fn first_timed_change(blueprint: &Blueprint) -> Option<SimDuration> {
     let timed = blueprint.populations.iter().filter(|population| {
-        !population.config.start.is_zero() || matches!(population.config.arrivals, Arrivals::CurlLoop { .. })
+        !population.config.start.is_zero()
+            || matches!(population.config.arrivals, Arrivals::CurlLoop { .. })
     });
     timed.map(|population| population.config.start).min()
 }
@@ -87,13 +97,25 @@ pub(super) fn find_warm_up(pilots: &[Vec<Watched>], blueprint: &Blueprint) -> Wa
     let bins = usize::try_from(horizon / BIN).unwrap_or(usize::MAX);
     let cuts = averaged(pilots).map(|mut series| {
         series.truncate(bins);
-        if series.is_empty() { Some(SimDuration::ZERO) } else { mser5(&series).map(|cut| BIN * cut as u64) }
+        if series.is_empty() {
+            Some(SimDuration::ZERO)
+        } else {
+            mser5(&series).map(|cut| BIN * cut as u64)
+        }
     });
-    let longest_cut = cuts.map(|cut| cut.filter(|&cut| cut <= limit)).reduce(|a, b| Some(a?.max(b?)));
+    let longest_cut = cuts
+        .map(|cut| cut.filter(|&cut| cut <= limit))
+        .reduce(|a, b| Some(a?.max(b?)));
     match longest_cut {
         Some(Some(cut)) => WarmUpFound { cut, settled: true },
-        Some(None) => WarmUpFound { cut: limit, settled: limit.is_zero() },
-        None => WarmUpFound { cut: SimDuration::ZERO, settled: true },
+        Some(None) => WarmUpFound {
+            cut: limit,
+            settled: limit.is_zero(),
+        },
+        None => WarmUpFound {
+            cut: SimDuration::ZERO,
+            settled: true,
+        },
     }
 }
 
@@ -103,22 +125,36 @@ fn averaged(pilots: &[Vec<Watched>]) -> impl Iterator<Item = Vec<f64>> + '_ {
     (0..watches).flat_map(move |watch| {
         let scopes = pilots[0][watch].len();
         (0..scopes).map(move |scope| {
-            let bins = pilots.iter().map(|pilot| pilot[watch][scope].len()).max().unwrap_or(0);
-            let means = (0..bins).map(|bin| mean_present(pilots.iter().filter_map(|pilot| pilot[watch][scope].get(bin).copied())));
+            let bins = pilots
+                .iter()
+                .map(|pilot| pilot[watch][scope].len())
+                .max()
+                .unwrap_or(0);
+            let means = (0..bins).map(|bin| {
+                mean_present(
+                    pilots
+                        .iter()
+                        .filter_map(|pilot| pilot[watch][scope].get(bin).copied()),
+                )
+            });
             fill_gaps(means.collect())
         })
     })
 }
 
 fn mean_present(values: impl Iterator<Item = Result<f64, Absent>>) -> Option<f64> {
-    let (count, sum) = values.flatten().fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    let (count, sum) = values
+        .flatten()
+        .fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
     (count > 0).then(|| sum / f64::from(count))
 }
 
 /// A bin without a value repeats the one before it; bins before the first value are left out of the series' level by
 /// taking that first value.
 fn fill_gaps(series: Vec<Option<f64>>) -> Vec<f64> {
-    let Some(mut last) = series.iter().flatten().next().copied() else { return Vec::new() };
+    let Some(mut last) = series.iter().flatten().next().copied() else {
+        return Vec::new();
+    };
     series
         .into_iter()
         .map(|value| {

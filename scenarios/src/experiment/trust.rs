@@ -26,18 +26,32 @@ fn unjudged(alternative: &Alternative, objectives: &[Objective]) -> Vec<Warning>
     let mut warnings = Vec::new();
     for (objective, answer) in objectives.iter().zip(&alternative.objectives) {
         let (name, text) = (alternative.name.clone(), objective.text.clone());
-        if matches!(objective.when, When::WorstWindow(width) if width > alternative.blueprint.run.length) {
-            warnings.push(Warning::WindowTooLong { objective: text, alternative: name });
+        if matches!(objective.when, When::WorstWindow(width) if width > alternative.blueprint.run.length)
+        {
+            warnings.push(Warning::WindowTooLong {
+                objective: text,
+                alternative: name,
+            });
             continue;
         }
         for judgement in &answer.judgements {
             if let Err(absent) = judgement.estimate {
                 let scope = alternative.layout.name(judgement.scope).to_owned();
-                warnings.push(Warning::NoEstimate { alternative: name.clone(), objective: text.clone(), scope, absent });
+                warnings.push(Warning::NoEstimate {
+                    alternative: name.clone(),
+                    objective: text.clone(),
+                    scope,
+                    absent,
+                });
             }
         }
         if answer.judgements.is_empty() {
-            warnings.push(Warning::NoEstimate { alternative: name, objective: text, scope: "any service".to_owned(), absent: Absent::Nothing });
+            warnings.push(Warning::NoEstimate {
+                alternative: name,
+                objective: text,
+                scope: "any service".to_owned(),
+                absent: Absent::Nothing,
+            });
         }
     }
     warnings
@@ -46,13 +60,20 @@ fn unjudged(alternative: &Alternative, objectives: &[Objective]) -> Vec<Warning>
 fn piling_up(alternative: &Alternative) -> Option<Warning> {
     let issued = alternative.readings.requests.issued();
     let share = alternative.in_flight as f64 / issued.max(1) as f64;
-    (share > PILING_UP).then(|| Warning::PilingUp { alternative: alternative.name.clone(), share })
+    (share > PILING_UP).then(|| Warning::PilingUp {
+        alternative: alternative.name.clone(),
+        share,
+    })
 }
 
 fn saturated(alternative: &Alternative) -> Vec<Warning> {
     let quantity = Quantity::named("utilisation").expect("utilisation is on the list");
-    let services = alternative.layout.scopes().filter(|scope| matches!(scope, Scope::Service(_)));
-    let busy = services.filter_map(|scope| Some((scope, alternative.estimate(quantity, scope).ok()?.mean)));
+    let services = alternative
+        .layout
+        .scopes()
+        .filter(|scope| matches!(scope, Scope::Service(_)));
+    let busy = services
+        .filter_map(|scope| Some((scope, alternative.estimate(quantity, scope).ok()?.mean)));
     busy.filter(|&(_, utilisation)| utilisation > SATURATED)
         .map(|(scope, utilisation)| Warning::Saturated {
             alternative: alternative.name.clone(),

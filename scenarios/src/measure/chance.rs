@@ -15,7 +15,12 @@ use super::quantity::{Absent, ratio};
 ///
 /// [`Absent::Nothing`] when there are no counts, or all are zero.
 pub fn max_over_min(counts: &[u64]) -> Result<f64, Absent> {
-    let most = counts.iter().copied().max().filter(|&most| most > 0).ok_or(Absent::Nothing)?;
+    let most = counts
+        .iter()
+        .copied()
+        .max()
+        .filter(|&most| most > 0)
+        .ok_or(Absent::Nothing)?;
     let least = counts.iter().copied().min().unwrap_or(0).max(1);
     Ok(most as f64 / least as f64)
 }
@@ -50,9 +55,14 @@ pub fn effective_draws(places: usize, cv: f64) -> Result<f64, Absent> {
 #[must_use]
 pub fn effective_draws_interval(places: usize, cv: f64) -> Option<(f64, f64)> {
     use statrs::distribution::{ChiSquared, ContinuousCDF};
-    let freedom = places.checked_sub(1).filter(|&freedom| freedom > 0 && cv > 0.0)?;
+    let freedom = places
+        .checked_sub(1)
+        .filter(|&freedom| freedom > 0 && cv > 0.0)?;
     let chi_squared = ChiSquared::new(freedom as f64).ok()?;
-    Some((chi_squared.inverse_cdf(0.025) / (cv * cv), chi_squared.inverse_cdf(0.975) / (cv * cv)))
+    Some((
+        chi_squared.inverse_cdf(0.025) / (cv * cv),
+        chi_squared.inverse_cdf(0.975) / (cv * cv),
+    ))
 }
 
 /// Where 95 % of the outcomes of pure chance lie, and their middle.
@@ -111,7 +121,12 @@ pub fn fair(places: usize, draws: u64) -> Option<Fair> {
         ratios.push(max_over_min(&counts).ok()?);
         cvs.push(cv(&counts).ok()?);
     }
-    Some(Fair { places, draws, max_over_min: band(ratios), cv: band(cvs) })
+    Some(Fair {
+        places,
+        draws,
+        max_over_min: band(ratios),
+        cv: band(cvs),
+    })
 }
 
 fn draw_one_by_one(counts: &mut [u64], draws: u64, stream: &mut Stream) {
@@ -146,7 +161,11 @@ fn standard_normal(stream: &mut Stream) -> f64 {
 fn band(mut values: Vec<f64>) -> Band {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values[libm::round(share * (values.len() - 1) as f64) as usize];
-    Band { low: at(0.025), median: at(0.5), high: at(0.975) }
+    Band {
+        low: at(0.025),
+        median: at(0.5),
+        high: at(0.975),
+    }
 }
 
 /// Where one place's count lies with 95 % probability, as a multiple of the mean count, when `draws` fair draws fall on
@@ -165,7 +184,11 @@ pub fn count_band(places: usize, draws: f64) -> Option<Band> {
     let deviation = (mean * (1.0 - share)).sqrt();
     let skew = (1.0 - 2.0 * share) / 6.0;
     let at = |z: f64| ((mean + z * deviation + (z * z - 1.0) * skew) / mean).max(0.0);
-    Some(Band { low: at(-NORMAL_97_5), median: at(0.0), high: at(NORMAL_97_5) })
+    Some(Band {
+        low: at(-NORMAL_97_5),
+        median: at(0.0),
+        high: at(NORMAL_97_5),
+    })
 }
 
 #[cfg(test)]
@@ -173,7 +196,10 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!((found - expected).abs() <= tolerance * expected, "{found} is not within {tolerance} of {expected}");
+        assert!(
+            (found - expected).abs() <= tolerance * expected,
+            "{found} is not within {tolerance} of {expected}"
+        );
     }
 
     #[test]
@@ -221,7 +247,9 @@ mod tests {
 
     #[test]
     fn more_draws_even_out() {
-        let medians: Vec<f64> = [30, 300, 3_000, 30_000].map(|draws| fair(3, draws).unwrap().max_over_min.median).into();
+        let medians: Vec<f64> = [30, 300, 3_000, 30_000]
+            .map(|draws| fair(3, draws).unwrap().max_over_min.median)
+            .into();
         assert!(medians.is_sorted_by(|a, b| a > b), "{medians:?}");
         close(medians[3], 1.0, 0.05);
     }
@@ -230,7 +258,10 @@ mod tests {
     fn the_count_of_one_place_is_binomial() {
         // Binomial(78, 1/10): mean 7.8, 2.5 % below 3 and above 13, that is 0.38 and 1.67 of the mean, in steps of 0.13.
         let band = count_band(10, 78.0).unwrap();
-        assert!((band.low - 0.38).abs() < 0.13 && (band.high - 1.67).abs() < 0.13, "{band:?}");
+        assert!(
+            (band.low - 0.38).abs() < 0.13 && (band.high - 1.67).abs() < 0.13,
+            "{band:?}"
+        );
         assert_eq!(count_band(1, 78.0), None);
     }
 }

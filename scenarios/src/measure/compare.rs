@@ -29,19 +29,35 @@ pub struct Difference {
 /// When the numbers of replications differ.
 #[must_use]
 pub fn paired(first: &[f64], other: &[f64]) -> Option<Difference> {
-    assert_eq!(first.len(), other.len(), "paired alternatives ran the same replications");
+    assert_eq!(
+        first.len(),
+        other.len(),
+        "paired alternatives ran the same replications"
+    );
     if first.len() < 2 {
         return None;
     }
-    let differences: Vec<f64> = first.iter().zip(other).map(|(first, other)| other - first).collect();
+    let differences: Vec<f64> = first
+        .iter()
+        .zip(other)
+        .map(|(first, other)| other - first)
+        .collect();
     let estimate = Estimate::of(&differences);
-    let variance = |estimate: &Estimate| estimate.standard_deviation() * estimate.standard_deviation();
-    let (of_first, of_other) = (variance(&Estimate::of(first)), variance(&Estimate::of(other)));
+    let variance =
+        |estimate: &Estimate| estimate.standard_deviation() * estimate.standard_deviation();
+    let (of_first, of_other) = (
+        variance(&Estimate::of(first)),
+        variance(&Estimate::of(other)),
+    );
     let of_difference = variance(&estimate);
     let p_value = estimate.p_value(0.0);
     Some(Difference {
         // Var(A - B) = Var(A) + Var(B) - 2 Cov(A, B).
-        correlation: quotient((of_first + of_other - of_difference) / 2.0, (of_first * of_other).sqrt()).map(|r| r.clamp(-1.0, 1.0)),
+        correlation: quotient(
+            (of_first + of_other - of_difference) / 2.0,
+            (of_first * of_other).sqrt(),
+        )
+        .map(|r| r.clamp(-1.0, 1.0)),
         variance_ratio: quotient(of_first + of_other, of_difference),
         estimate,
         p_value,
@@ -63,7 +79,9 @@ pub fn holm<'a>(family: impl IntoIterator<Item = &'a mut Difference>) {
     family.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
     let (count, mut floor) = (family.len(), 0.0_f64);
     for (rank, difference) in family.into_iter().enumerate() {
-        floor = floor.max(difference.p_value * (count - rank) as f64).min(1.0);
+        floor = floor
+            .max(difference.p_value * (count - rank) as f64)
+            .min(1.0);
         difference.holm_p_value = floor;
     }
 }
@@ -104,10 +122,16 @@ mod tests {
     #[test]
     fn holm_multiplies_the_smallest_most() {
         // Sorted 0.01, 0.02, 0.04, times 3, 2, 1: 0.03, 0.04, 0.04.
-        let with = |p_value| Difference { p_value, ..paired(&[0.0, 1.0], &[0.0, 1.0]).unwrap() };
+        let with = |p_value| Difference {
+            p_value,
+            ..paired(&[0.0, 1.0], &[0.0, 1.0]).unwrap()
+        };
         let mut family = [with(0.04), with(0.01), with(0.02)];
         holm(&mut family);
-        assert_eq!(family.map(|difference| difference.holm_p_value), [0.04, 0.03, 0.04]);
+        assert_eq!(
+            family.map(|difference| difference.holm_p_value),
+            [0.04, 0.03, 0.04]
+        );
         // Sorted 0.5, 0.9, times 2, 1: 1.0 and, not below its predecessor, 1.0.
         let mut family = [with(0.9), with(0.5)];
         holm(&mut family);

@@ -71,9 +71,17 @@ impl Layout {
             services: Vec::new(),
             pod_names: blueprint.pods.iter().map(|pod| pod.name.clone()).collect(),
             pod_nodes: blueprint.pods.iter().map(|pod| pod.node).collect(),
-            pod_workers: blueprint.pods.iter().map(|pod| blueprint.deployments[pod.deployment].server.workers.get()).collect(),
+            pod_workers: blueprint
+                .pods
+                .iter()
+                .map(|pod| blueprint.deployments[pod.deployment].server.workers.get())
+                .collect(),
             pod_ranks: Vec::with_capacity(blueprint.pods.len()),
-            node_names: blueprint.nodes.iter().map(|node| node.name.clone()).collect(),
+            node_names: blueprint
+                .nodes
+                .iter()
+                .map(|node| node.name.clone())
+                .collect(),
             node_zones: blueprint.nodes.iter().map(|node| node.zone).collect(),
             load_balancer_zones: blueprint.load_balancer.nodes.iter().copied().collect(),
             target_services: Vec::new(),
@@ -91,7 +99,8 @@ impl Layout {
         let mut members = vec![Vec::new(); blueprint.deployments.len()];
         for (id, pod) in blueprint.pods.enumerate() {
             let fellows: &mut Vec<PodId> = &mut members[pod.deployment.index()];
-            self.pod_ranks.push(u32::try_from(fellows.len()).expect("pods are numbered in 32 bits"));
+            self.pod_ranks
+                .push(u32::try_from(fellows.len()).expect("pods are numbered in 32 bits"));
             fellows.push(id);
         }
         members
@@ -103,7 +112,12 @@ impl Layout {
         for (id, service) in blueprint.services.enumerate() {
             let server = &blueprint.deployments[service.selects].server;
             let answer = server.response_size.as_bytes() + RESPONSE_HEADER_BYTES;
-            let packets = |header| [REQUEST_BYTES, answer].map(|bytes| overlay::packets(bytes, blueprint.links.mtu, header)).iter().sum::<u64>();
+            let packets = |header| {
+                [REQUEST_BYTES, answer]
+                    .map(|bytes| overlay::packets(bytes, blueprint.links.mtu, header))
+                    .iter()
+                    .sum::<u64>()
+            };
             let pods = members[service.selects.index()].clone();
             let first_endpoint = self.endpoints;
             self.endpoints += pods.len();
@@ -123,7 +137,9 @@ impl Layout {
     fn add_targets(&mut self, blueprint: &Blueprint) {
         for (id, group) in blueprint.target_groups.enumerate() {
             for _ in 0..blueprint.target_count(id) {
-                self.services[group.service.index()].targets.push(TargetId::from_index(self.target_services.len()));
+                self.services[group.service.index()]
+                    .targets
+                    .push(TargetId::from_index(self.target_services.len()));
                 self.target_services.push(group.service);
             }
         }
@@ -131,7 +147,13 @@ impl Layout {
 
     /// Everything, then each Service.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = Scope> + use<> {
-        (0..self.services.len() + 1).map(|i| if i == 0 { Scope::Overall } else { Scope::Service(ServiceId::from_index(i - 1)) })
+        (0..self.services.len() + 1).map(|i| {
+            if i == 0 {
+                Scope::Overall
+            } else {
+                Scope::Service(ServiceId::from_index(i - 1))
+            }
+        })
     }
 
     /// Position of a scope among [`Layout::scopes`].
@@ -167,7 +189,10 @@ impl Layout {
     /// The Service of that name.
     #[must_use]
     pub fn service_named(&self, name: &str) -> Option<ServiceId> {
-        self.services.iter().position(|service| service.name == name).map(ServiceId::from_index)
+        self.services
+            .iter()
+            .position(|service| service.name == name)
+            .map(ServiceId::from_index)
     }
 
     /// Name of a pod.
@@ -267,7 +292,10 @@ impl Layout {
 /// Which Services some population asks for.
 fn asked(blueprint: &Blueprint) -> Vec<bool> {
     let mut asked = vec![false; blueprint.services.len()];
-    let classes = blueprint.populations.iter().flat_map(|population| &population.classes);
+    let classes = blueprint
+        .populations
+        .iter()
+        .flat_map(|population| &population.classes);
     for group in classes.filter_map(|class| class.target_group) {
         asked[blueprint.target_groups[group].service.index()] = true;
     }

@@ -34,12 +34,22 @@ pub(crate) type Watched = Vec<Vec<Result<f64, Absent>>>;
 impl<'a> Observer<'a> {
     /// Listens with all metrics and these watches to what happens from `from` on.
     pub(crate) fn new(layout: &'a Layout, from: SimTime, watches: Vec<Watch>) -> Self {
-        Self { layout, from, readings: Some(Readings::new(layout)), watches }
+        Self {
+            layout,
+            from,
+            readings: Some(Readings::new(layout)),
+            watches,
+        }
     }
 
     /// Listens with these watches alone, from the start.
     pub(crate) fn of_watches(layout: &'a Layout, watches: Vec<Watch>) -> Self {
-        Self { layout, from: SimTime::ZERO, readings: None, watches }
+        Self {
+            layout,
+            from: SimTime::ZERO,
+            readings: None,
+            watches,
+        }
     }
 
     /// Ends the observation at `until`.
@@ -48,8 +58,15 @@ impl<'a> Observer<'a> {
         if let Some(readings) = &mut self.readings {
             readings.close();
         }
-        let watched = self.watches.into_iter().map(|watch| watch.finish(self.layout, span)).collect();
-        Observed { readings: self.readings, watched }
+        let watched = self
+            .watches
+            .into_iter()
+            .map(|watch| watch.finish(self.layout, span))
+            .collect();
+        Observed {
+            readings: self.readings,
+            watched,
+        }
     }
 }
 
@@ -118,7 +135,13 @@ impl Watch {
     /// Watches `quantity` for these scopes.
     pub(crate) fn new(quantity: Quantity, scopes: Vec<Scope>, part: Part, layout: &Layout) -> Self {
         let values = vec![Vec::new(); scopes.len()];
-        Self { quantity, scopes, single: Single::new(quantity, layout), part, values }
+        Self {
+            quantity,
+            scopes,
+            single: Single::new(quantity, layout),
+            part,
+            values,
+        }
     }
 
     fn see(&mut self, layout: &Layout, since: SimDuration, seen: &Observation<'_>) {
@@ -138,13 +161,19 @@ impl Watch {
     /// Closes every window that ends by `since`; the begin of the window in progress.
     fn turn_windows(&mut self, layout: &Layout, since: SimDuration) -> SimDuration {
         loop {
-            let Part::Windows { width, from, keep } = self.part else { return SimDuration::ZERO };
+            let Part::Windows { width, from, keep } = self.part else {
+                return SimDuration::ZERO;
+            };
             if since < from + width {
                 return from;
             }
             self.value(layout, width, keep);
             self.single = Single::new(self.quantity, layout);
-            self.part = Part::Windows { width, from: from + width, keep };
+            self.part = Part::Windows {
+                width,
+                from: from + width,
+                keep,
+            };
         }
     }
 
@@ -152,14 +181,21 @@ impl Watch {
     fn value(&mut self, layout: &Layout, span: SimDuration, keep: Keep) {
         self.single.close();
         for (&scope, values) in self.scopes.iter().zip(&mut self.values) {
-            let focus = Focus { layout, span, scope, rough: keep == Keep::Every };
+            let focus = Focus {
+                layout,
+                span,
+                scope,
+                rough: keep == Keep::Every,
+            };
             keep.add(values, self.single.value(self.quantity, &focus));
         }
     }
 
     fn finish(mut self, layout: &Layout, span: SimDuration) -> Watched {
         match self.part {
-            Part::Stretch { from, until } => self.value(layout, until.min(span).saturating_sub(from), Keep::Greatest),
+            Part::Stretch { from, until } => {
+                self.value(layout, until.min(span).saturating_sub(from), Keep::Greatest)
+            }
             Part::Windows { .. } => {
                 self.turn_windows(layout, span);
             }

@@ -116,15 +116,26 @@ impl Estimated {
         match mean {
             Mean::Arithmetic => {
                 let estimate = Estimate::of(values);
-                Self { mean: estimate.mean(), interval: estimate.interval(CONFIDENCE), replications: estimate.n() }
+                Self {
+                    mean: estimate.mean(),
+                    interval: estimate.interval(CONFIDENCE),
+                    replications: estimate.n(),
+                }
             }
             Mean::Harmonic => {
                 let reciprocals: Vec<f64> = values.iter().map(|value| 1.0 / value).collect();
                 let estimate = Estimate::of(&reciprocals);
                 let Interval { low, high } = estimate.interval(CONFIDENCE);
                 // A reciprocal that may be zero leaves no upper limit; none is negative.
-                let interval = Interval { low: 1.0 / high, high: if low > 0.0 { 1.0 / low } else { f64::INFINITY } };
-                Self { mean: 1.0 / estimate.mean(), interval, replications: estimate.n() }
+                let interval = Interval {
+                    low: 1.0 / high,
+                    high: if low > 0.0 { 1.0 / low } else { f64::INFINITY },
+                };
+                Self {
+                    mean: 1.0 / estimate.mean(),
+                    interval,
+                    replications: estimate.n(),
+                }
             }
         }
     }
@@ -139,33 +150,59 @@ impl Estimated {
     #[must_use]
     pub fn relative_half_width(&self) -> f64 {
         let half_width = self.half_width();
-        if half_width == 0.0 { 0.0 } else { half_width / self.mean.abs() }
+        if half_width == 0.0 {
+            0.0
+        } else {
+            half_width / self.mean.abs()
+        }
     }
 }
 
 impl About {
     /// A quantity for all scopes, without another name.
     #[must_use]
-    pub const fn new(name: &'static str, unit: Unit, better: Better, meaning: &'static str) -> Self {
-        Self { name, unit, better, applies: Applies::Everywhere, mean: Mean::Arithmetic, meaning, alias: "" }
+    pub const fn new(
+        name: &'static str,
+        unit: Unit,
+        better: Better,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            unit,
+            better,
+            applies: Applies::Everywhere,
+            mean: Mean::Arithmetic,
+            meaning,
+            alias: "",
+        }
     }
 
     /// The same, for each Service only.
     #[must_use]
     pub const fn services_only(self) -> Self {
-        Self { applies: Applies::ServicesOnly, ..self }
+        Self {
+            applies: Applies::ServicesOnly,
+            ..self
+        }
     }
 
     /// The same, for everything together only.
     #[must_use]
     pub const fn overall_only(self) -> Self {
-        Self { applies: Applies::OverallOnly, ..self }
+        Self {
+            applies: Applies::OverallOnly,
+            ..self
+        }
     }
 
     /// The same, averaged on the scale of its reciprocal.
     #[must_use]
     pub const fn harmonic(self) -> Self {
-        Self { mean: Mean::Harmonic, ..self }
+        Self {
+            mean: Mean::Harmonic,
+            ..self
+        }
     }
 
     /// The same, known elsewhere as `alias`.
@@ -205,12 +242,18 @@ impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("nothing was observed"),
-            Self::TooFew { seen, needed } => write!(f, "{seen} requests were observed, it takes {needed}"),
+            Self::TooFew { seen, needed } => {
+                write!(f, "{seen} requests were observed, it takes {needed}")
+            }
         }
     }
 }
 
 /// A quotient; absent where the divisor is zero.
 pub(crate) fn ratio(dividend: f64, divisor: f64) -> Result<f64, Absent> {
-    if divisor == 0.0 { Err(Absent::Nothing) } else { Ok(dividend / divisor) }
+    if divisor == 0.0 {
+        Err(Absent::Nothing)
+    } else {
+        Ok(dividend / divisor)
+    }
 }

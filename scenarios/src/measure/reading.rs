@@ -28,15 +28,23 @@ impl Merge for Histogram {
 
 impl<T: Merge, const N: usize> Merge for [T; N] {
     fn merge(&mut self, other: &Self) {
-        self.iter_mut().zip(other).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.iter_mut()
+            .zip(other)
+            .for_each(|(mine, theirs)| mine.merge(theirs));
     }
 }
 
 /// Tables of one length: entry by entry.
 impl<T: Merge> Merge for Vec<T> {
     fn merge(&mut self, other: &Self) {
-        assert_eq!(self.len(), other.len(), "tables of one alternative have one length");
-        self.iter_mut().zip(other).for_each(|(mine, theirs)| mine.merge(theirs));
+        assert_eq!(
+            self.len(),
+            other.len(),
+            "tables of one alternative have one length"
+        );
+        self.iter_mut()
+            .zip(other)
+            .for_each(|(mine, theirs)| mine.merge(theirs));
     }
 }
 
@@ -77,7 +85,10 @@ impl Merge for Seconds {
         if other.counts.len() > self.counts.len() {
             self.counts.resize(other.counts.len(), 0);
         }
-        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
+        self.counts
+            .iter_mut()
+            .zip(&other.counts)
+            .for_each(|(mine, theirs)| *mine += theirs);
         self.total += other.total;
     }
 }
@@ -95,7 +106,10 @@ impl<T: Merge + Default> ByService<T> {
     pub fn new(layout: &Layout) -> Self {
         let mut slots = Vec::new();
         slots.resize_with(layout.services().len() + 1, T::default);
-        Self { slots, total: T::default() }
+        Self {
+            slots,
+            total: T::default(),
+        }
     }
 
     /// The part of a Service, or of requests without one.

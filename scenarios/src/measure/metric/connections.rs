@@ -57,20 +57,40 @@ impl Metric for Connections {
             },
         },
         Definition {
-            about: About::new("reused share", Unit::Share, Better::Neither, "Share of requests on a connection that had carried a request before."),
+            about: About::new(
+                "reused share",
+                Unit::Share,
+                Better::Neither,
+                "Share of requests on a connection that had carried a request before.",
+            ),
             value: |metric, focus| {
                 let counts = metric.of(focus.scope);
                 ratio(counts.reused as f64, counts.carried as f64)
             },
         },
         Definition {
-            about: About::new("connections opened", Unit::Count, Better::Neither, "Connections that load balancer nodes opened to targets.")
-                .alias("NewConnectionCount (the part towards targets)"),
+            about: About::new(
+                "connections opened",
+                Unit::Count,
+                Better::Neither,
+                "Connections that load balancer nodes opened to targets.",
+            )
+            .alias("NewConnectionCount (the part towards targets)"),
             value: |metric, focus| Ok(metric.of(focus.scope).opened as f64),
         },
         Definition {
-            about: About::new("connection rate", Unit::PerSecond, Better::Neither, "Connections that load balancer nodes open to targets in each second."),
-            value: |metric, focus| ratio(metric.of(focus.scope).opened as f64, focus.span.as_secs_f64()),
+            about: About::new(
+                "connection rate",
+                Unit::PerSecond,
+                Better::Neither,
+                "Connections that load balancer nodes open to targets in each second.",
+            ),
+            value: |metric, focus| {
+                ratio(
+                    metric.of(focus.scope).opened as f64,
+                    focus.span.as_secs_f64(),
+                )
+            },
         },
         Definition {
             about: About::new(
@@ -99,8 +119,12 @@ impl Metric for Connections {
                 counts.reused += u64::from(request.reused);
                 counts.pinned += u64::from(request.reused && request.node.is_some());
             }
-            Observation::Opened { target, .. } => self.0.part(Some(layout.target_service(*target))).opened += 1,
-            Observation::Closed { target, .. } => self.0.part(Some(layout.target_service(*target))).closed += 1,
+            Observation::Opened { target, .. } => {
+                self.0.part(Some(layout.target_service(*target))).opened += 1
+            }
+            Observation::Closed { target, .. } => {
+                self.0.part(Some(layout.target_service(*target))).closed += 1
+            }
             _ => {}
         }
     }
@@ -110,7 +134,11 @@ impl Metric for Connections {
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        let one = |name, scope, count| Reading { name, scope, content: Content::Each(Thing::One, Unit::Count, Cow::Owned(vec![count])) };
+        let one = |name, scope, count| Reading {
+            name,
+            scope,
+            content: Content::Each(Thing::One, Unit::Count, Cow::Owned(vec![count])),
+        };
         let of_scope = |scope| {
             let counts = self.of(scope);
             [

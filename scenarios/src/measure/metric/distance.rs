@@ -76,7 +76,12 @@ impl Metric for Distance {
 
     const QUANTITIES: &'static [Definition<Self>] = &[
         Definition {
-            about: About::new("second-hop share", Unit::Share, Better::Lower, "Share of requests that arrived at one node and went on to a pod on another."),
+            about: About::new(
+                "second-hop share",
+                Unit::Share,
+                Better::Lower,
+                "Share of requests that arrived at one node and went on to a pod on another.",
+            ),
             value: |metric, focus| {
                 let counts = metric.of(focus.scope);
                 ratio(counts.second_hop as f64, counts.arrived as f64)
@@ -123,7 +128,9 @@ impl Metric for Distance {
         if let Observation::Finished(request) = seen
             && let (Some(service), Some(pod)) = (request.service, request.pod)
         {
-            self.0.part(Some(service)).add(layout, request, service, pod);
+            self.0
+                .part(Some(service))
+                .add(layout, request, service, pod);
         }
     }
 
@@ -132,14 +139,38 @@ impl Metric for Distance {
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        let one = |name, scope, unit, count| Reading { name, scope, content: Content::Each(Thing::One, unit, Cow::Owned(vec![count])) };
+        let one = |name, scope, unit, count| Reading {
+            name,
+            scope,
+            content: Content::Each(Thing::One, unit, Cow::Owned(vec![count])),
+        };
         let of_scope = |scope| {
             let counts = self.of(scope);
             [
-                one("requests that reached a pod", scope, Unit::Count, counts.arrived),
-                one("requests with a second hop", scope, Unit::Count, counts.second_hop),
-                one("requests across zones", scope, Unit::Count, counts.cross_zone),
-                one("cross-zone bytes", scope, Unit::Bytes, counts.cross_zone_bytes),
+                one(
+                    "requests that reached a pod",
+                    scope,
+                    Unit::Count,
+                    counts.arrived,
+                ),
+                one(
+                    "requests with a second hop",
+                    scope,
+                    Unit::Count,
+                    counts.second_hop,
+                ),
+                one(
+                    "requests across zones",
+                    scope,
+                    Unit::Count,
+                    counts.cross_zone,
+                ),
+                one(
+                    "cross-zone bytes",
+                    scope,
+                    Unit::Bytes,
+                    counts.cross_zone_bytes,
+                ),
                 one("overlay bytes", scope, Unit::Bytes, counts.overlay_bytes),
             ]
         };

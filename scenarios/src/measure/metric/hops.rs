@@ -33,8 +33,15 @@ pub enum Segment {
 
 impl Segment {
     /// All segments, in the order of the way. The first six add up to the latency; the last overlaps with them.
-    pub const ALL: [Self; 7] =
-        [Self::ToLoadBalancer, Self::LoadBalancer, Self::ToServer, Self::Waiting, Self::Service, Self::WayBack, Self::Target];
+    pub const ALL: [Self; 7] = [
+        Self::ToLoadBalancer,
+        Self::LoadBalancer,
+        Self::ToServer,
+        Self::Waiting,
+        Self::Service,
+        Self::WayBack,
+        Self::Target,
+    ];
 
     /// A short name, the same in every output.
     #[must_use]
@@ -168,8 +175,15 @@ impl Metric for Hops {
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        let spread = |scope, segment: Segment| Reading { name: segment.name(), scope, content: Content::Spread(Unit::Seconds, self.of(scope, segment)) };
-        layout.scopes().flat_map(|scope| Segment::ALL.map(|segment| spread(scope, segment))).collect()
+        let spread = |scope, segment: Segment| Reading {
+            name: segment.name(),
+            scope,
+            content: Content::Spread(Unit::Seconds, self.of(scope, segment)),
+        };
+        layout
+            .scopes()
+            .flat_map(|scope| Segment::ALL.map(|segment| spread(scope, segment)))
+            .collect()
     }
 }
 

@@ -25,12 +25,24 @@ impl Metric for Latency {
     const QUESTION: &'static str = "How long does a request take?";
 
     const QUANTITIES: &'static [Definition<Self>] = &[
-        percentile("p50 latency", |metric, focus| quantile(metric.of(focus.scope), 50_000, focus)),
-        percentile("p90 latency", |metric, focus| quantile(metric.of(focus.scope), 90_000, focus)),
-        percentile("p95 latency", |metric, focus| quantile(metric.of(focus.scope), 95_000, focus)),
-        percentile("p99 latency", |metric, focus| quantile(metric.of(focus.scope), 99_000, focus)),
-        percentile("p99.9 latency", |metric, focus| quantile(metric.of(focus.scope), 99_900, focus)),
-        percentile("p99.99 latency", |metric, focus| quantile(metric.of(focus.scope), 99_990, focus)),
+        percentile("p50 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 50_000, focus)
+        }),
+        percentile("p90 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 90_000, focus)
+        }),
+        percentile("p95 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 95_000, focus)
+        }),
+        percentile("p99 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 99_000, focus)
+        }),
+        percentile("p99.9 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 99_900, focus)
+        }),
+        percentile("p99.99 latency", |metric, focus| {
+            quantile(metric.of(focus.scope), 99_990, focus)
+        }),
         Definition {
             about: About::new(
                 "mean latency",
@@ -41,8 +53,19 @@ impl Metric for Latency {
             value: |metric, focus| mean(metric.of(focus.scope)),
         },
         Definition {
-            about: About::new("max latency", Unit::Seconds, Better::Lower, "The longest time that any request took."),
-            value: |metric, focus| metric.of(focus.scope).max().map(seconds).ok_or(Absent::Nothing),
+            about: About::new(
+                "max latency",
+                Unit::Seconds,
+                Better::Lower,
+                "The longest time that any request took.",
+            ),
+            value: |metric, focus| {
+                metric
+                    .of(focus.scope)
+                    .max()
+                    .map(seconds)
+                    .ok_or(Absent::Nothing)
+            },
         },
     ];
 
@@ -53,7 +76,9 @@ impl Metric for Latency {
     #[inline]
     fn see(&mut self, _: &Layout, _: SimDuration, seen: &Observation<'_>) {
         if let Observation::Finished(request) = seen {
-            self.0.part(request.service).add(request.elapsed().as_nanos());
+            self.0
+                .part(request.service)
+                .add(request.elapsed().as_nanos());
         }
     }
 
@@ -62,7 +87,14 @@ impl Metric for Latency {
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        layout.scopes().map(|scope| Reading { name: "latency", scope, content: Content::Spread(Unit::Seconds, self.of(scope)) }).collect()
+        layout
+            .scopes()
+            .map(|scope| Reading {
+                name: "latency",
+                scope,
+                content: Content::Spread(Unit::Seconds, self.of(scope)),
+            })
+            .collect()
     }
 }
 
@@ -72,30 +104,49 @@ impl Merge for Latency {
     }
 }
 
-const fn percentile(name: &'static str, value: fn(&Latency, &Focus<'_>) -> Result<f64, Absent>) -> Definition<Latency> {
+const fn percentile(
+    name: &'static str,
+    value: fn(&Latency, &Focus<'_>) -> Result<f64, Absent>,
+) -> Definition<Latency> {
     let meaning = "Time from the client's first packet to its answer that this percentage of all finished requests did not exceed, failed ones included.";
-    Definition { about: About::new(name, Unit::Seconds, Better::Lower, meaning), value }
+    Definition {
+        about: About::new(name, Unit::Seconds, Better::Lower, meaning),
+        value,
+    }
 }
 
 /// A quantile in seconds, given in parts of 100,000.
 ///
 /// Refused where fewer than 10 observations lie beyond it on average, that is below `10 / (1 - q)` of them: it would
 /// say more about luck than about the system.
-pub(crate) fn quantile(histogram: &Histogram, per_100_000: u32, focus: &Focus<'_>) -> Result<f64, Absent> {
+pub(crate) fn quantile(
+    histogram: &Histogram,
+    per_100_000: u32,
+    focus: &Focus<'_>,
+) -> Result<f64, Absent> {
     let needed = 1_000_000_u32.div_ceil(100_000 - per_100_000);
     let seen = histogram.count();
     if seen == 0 {
         return Err(Absent::Nothing);
     }
     if seen < u64::from(needed) && !focus.rough {
-        return Err(Absent::TooFew { seen: seen as u32, needed });
+        return Err(Absent::TooFew {
+            seen: seen as u32,
+            needed,
+        });
     }
-    histogram.quantile(f64::from(per_100_000) / 1e5).map(seconds).ok_or(Absent::Nothing)
+    histogram
+        .quantile(f64::from(per_100_000) / 1e5)
+        .map(seconds)
+        .ok_or(Absent::Nothing)
 }
 
 /// The mean in seconds.
 pub(crate) fn mean(histogram: &Histogram) -> Result<f64, Absent> {
-    histogram.mean().map(|nanos| nanos / 1e9).ok_or(Absent::Nothing)
+    histogram
+        .mean()
+        .map(|nanos| nanos / 1e9)
+        .ok_or(Absent::Nothing)
 }
 
 fn seconds(nanos: u64) -> f64 {

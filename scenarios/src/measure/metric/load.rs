@@ -43,7 +43,12 @@ impl Load {
     /// # Errors
     ///
     /// [`Absent::Nothing`] where no time was observed.
-    pub fn utilisation(&self, layout: &Layout, pod: PodId, observed: SimDuration) -> Result<f64, Absent> {
+    pub fn utilisation(
+        &self,
+        layout: &Layout,
+        pod: PodId,
+        observed: SimDuration,
+    ) -> Result<f64, Absent> {
         let capacity = f64::from(layout.pod_workers(pod)) * observed.as_nanos() as f64;
         ratio(self.worked[pod.index()] as f64, capacity)
     }
@@ -58,7 +63,9 @@ fn pods<'a>(focus: &Focus<'a>) -> Box<dyn Iterator<Item = PodId> + 'a> {
 }
 
 fn sum(table: &[u64], focus: &Focus<'_>) -> f64 {
-    pods(focus).map(|pod| u128::from(table[pod.index()])).sum::<u128>() as f64
+    pods(focus)
+        .map(|pod| u128::from(table[pod.index()]))
+        .sum::<u128>() as f64
 }
 
 impl Metric for Load {
@@ -66,28 +73,57 @@ impl Metric for Load {
 
     const QUANTITIES: &'static [Definition<Self>] = &[
         Definition {
-            about: About::new("utilisation", Unit::Share, Better::Neither, "Mean share of the workers of all pods that is busy."),
+            about: About::new(
+                "utilisation",
+                Unit::Share,
+                Better::Neither,
+                "Mean share of the workers of all pods that is busy.",
+            ),
             value: |metric, focus| {
-                let workers: f64 = pods(focus).map(|pod| f64::from(focus.layout.pod_workers(pod))).sum();
-                ratio(sum(&metric.worked, focus), workers * focus.span.as_nanos() as f64)
+                let workers: f64 = pods(focus)
+                    .map(|pod| f64::from(focus.layout.pod_workers(pod)))
+                    .sum();
+                ratio(
+                    sum(&metric.worked, focus),
+                    workers * focus.span.as_nanos() as f64,
+                )
             },
         },
         Definition {
-            about: About::new("max pod utilisation", Unit::Share, Better::Lower, "Mean share of the workers of the busiest pod that is busy."),
+            about: About::new(
+                "max pod utilisation",
+                Unit::Share,
+                Better::Lower,
+                "Mean share of the workers of the busiest pod that is busy.",
+            ),
             value: |metric, focus| {
                 let each = pods(focus).map(|pod| metric.utilisation(focus.layout, pod, focus.span));
-                each.reduce(|a, b| Ok(f64::max(a?, b?))).unwrap_or(Err(Absent::Nothing))
+                each.reduce(|a, b| Ok(f64::max(a?, b?)))
+                    .unwrap_or(Err(Absent::Nothing))
             },
         },
         Definition {
-            about: About::new("queue length", Unit::Count, Better::Lower, "Mean number of requests that wait for a worker, in one pod."),
-            value: |metric, focus| ratio(sum(&metric.waited, focus), pods(focus).count() as f64 * focus.span.as_nanos() as f64),
+            about: About::new(
+                "queue length",
+                Unit::Count,
+                Better::Lower,
+                "Mean number of requests that wait for a worker, in one pod.",
+            ),
+            value: |metric, focus| {
+                ratio(
+                    sum(&metric.waited, focus),
+                    pods(focus).count() as f64 * focus.span.as_nanos() as f64,
+                )
+            },
         },
     ];
 
     fn new(layout: &Layout) -> Self {
         let pods = layout.pod_count();
-        Self { worked: vec![0; pods], waited: vec![0; pods] }
+        Self {
+            worked: vec![0; pods],
+            waited: vec![0; pods],
+        }
     }
 
     #[inline]
@@ -95,15 +131,24 @@ impl Metric for Load {
         if let Observation::Finished(request) = seen
             && let Some(pod) = request.pod
         {
-            let worked = request.at(Hop::Served).saturating_since(request.at(Hop::Started));
+            let worked = request
+                .at(Hop::Served)
+                .saturating_since(request.at(Hop::Started));
             self.worked[pod.index()] += worked.as_nanos();
             self.waited[pod.index()] += request.waited().as_nanos();
         }
     }
 
     fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
-        let each = |name, table| Reading { name, scope: Scope::Overall, content: Content::Each(Thing::Pod, Unit::Seconds, Cow::Borrowed(table)) };
-        vec![each("time worked per pod", &self.worked), each("time waited per pod", &self.waited)]
+        let each = |name, table| Reading {
+            name,
+            scope: Scope::Overall,
+            content: Content::Each(Thing::Pod, Unit::Seconds, Cow::Borrowed(table)),
+        };
+        vec![
+            each("time worked per pod", &self.worked),
+            each("time waited per pod", &self.waited),
+        ]
     }
 }
 

@@ -198,7 +198,9 @@ pub struct Quantity {
 impl Quantity {
     /// Every quantity, in the order of the report.
     pub fn all() -> impl Iterator<Item = Self> {
-        COUNTS.iter().flat_map(|&(kind, count)| (0..count).map(move |index| Self { kind, index }))
+        COUNTS
+            .iter()
+            .flat_map(|&(kind, count)| (0..count).map(move |index| Self { kind, index }))
     }
 
     /// How many quantities there are.
@@ -217,7 +219,11 @@ impl Quantity {
     /// The quantity of that name; capitals and the number of blanks do not matter.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let same = |a: &str| a.split_whitespace().map(str::to_lowercase).eq(name.split_whitespace().map(str::to_lowercase));
+        let same = |a: &str| {
+            a.split_whitespace()
+                .map(str::to_lowercase)
+                .eq(name.split_whitespace().map(str::to_lowercase))
+        };
         Self::all().find(|quantity| same(quantity.name()))
     }
 
@@ -233,7 +239,9 @@ fn value<M: Metric>(metric: &M, quantity: Quantity, focus: &Focus<'_>) -> Result
     use super::quantity::Applies;
     let definition = &M::QUANTITIES[quantity.index];
     match (definition.about.applies, focus.scope) {
-        (Applies::ServicesOnly, Scope::Overall) | (Applies::OverallOnly, Scope::Service(_)) => Err(Absent::Nothing),
+        (Applies::ServicesOnly, Scope::Overall) | (Applies::OverallOnly, Scope::Service(_)) => {
+            Err(Absent::Nothing)
+        }
         _ => (definition.value)(metric, focus),
     }
 }
@@ -246,11 +254,19 @@ mod tests {
     fn names_differ_and_are_found() {
         let all: Vec<Quantity> = Quantity::all().collect();
         for (position, &quantity) in all.iter().enumerate() {
-            assert_eq!(Quantity::named(quantity.name()), Some(quantity), "{}", quantity.name());
+            assert_eq!(
+                Quantity::named(quantity.name()),
+                Some(quantity),
+                "{}",
+                quantity.name()
+            );
             assert_eq!(quantity.position(), position);
         }
         assert_eq!(all.len(), Quantity::count());
-        assert_eq!(Quantity::named(" P99  Latency"), Quantity::named("p99 latency"));
+        assert_eq!(
+            Quantity::named(" P99  Latency"),
+            Quantity::named("p99 latency")
+        );
         assert_eq!(Quantity::named("p98.7 latency"), None);
     }
 
@@ -258,7 +274,10 @@ mod tests {
     fn no_name_can_be_mistaken_for_another_part_of_an_objective() {
         for quantity in Quantity::all() {
             let name = quantity.name();
-            assert!(!name.contains(['<', '>', '=']) && !name.contains(" of "), "{name}");
+            assert!(
+                !name.contains(['<', '>', '=']) && !name.contains(" of "),
+                "{name}"
+            );
             assert!(quantity.about().meaning.ends_with('.'), "{name}");
         }
     }

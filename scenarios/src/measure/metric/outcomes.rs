@@ -43,16 +43,24 @@ impl Ledger {
     /// Merged over replications, from the first failure of any replication to the last of any.
     #[must_use]
     pub fn error_window(&self) -> SimDuration {
-        self.failed.map_or(SimDuration::ZERO, |(first, last)| last - first)
+        self.failed
+            .map_or(SimDuration::ZERO, |(first, last)| last - first)
     }
 
     /// Each outcome that occurred, with its count in each second; successes first.
     pub fn iter(&self) -> impl Iterator<Item = (Outcome, &Seconds)> {
-        std::iter::once((Outcome::Ok, &self.ok)).chain(self.others.iter().map(|(&outcome, seconds)| (outcome, seconds)))
+        std::iter::once((Outcome::Ok, &self.ok)).chain(
+            self.others
+                .iter()
+                .map(|(&outcome, seconds)| (outcome, seconds)),
+        )
     }
 
     fn total_where(&self, counts: impl Fn(Outcome) -> bool) -> u64 {
-        self.iter().filter(|&(outcome, _)| counts(outcome)).map(|(_, seconds)| seconds.total()).sum()
+        self.iter()
+            .filter(|&(outcome, _)| counts(outcome))
+            .map(|(_, seconds)| seconds.total())
+            .sum()
     }
 
     #[inline]
@@ -115,7 +123,12 @@ impl Metric for Outcomes {
 
     const QUANTITIES: &'static [Definition<Self>] = &[
         Definition {
-            about: About::new("availability", Unit::Share, Better::Higher, "Share of finished requests whose status is below 500."),
+            about: About::new(
+                "availability",
+                Unit::Share,
+                Better::Higher,
+                "Share of finished requests whose status is below 500.",
+            ),
             value: |metric, focus| {
                 let ledger = metric.of(focus.scope);
                 let finished = ledger.finished();
@@ -123,46 +136,117 @@ impl Metric for Outcomes {
             },
         },
         Definition {
-            about: About::new("error rate", Unit::PerSecond, Better::Lower, "Requests that fail with a status of 500 or above, in each second."),
-            value: |metric, focus| ratio(metric.of(focus.scope).failed() as f64, focus.span.as_secs_f64()),
-        },
-        Definition {
-            about: About::new("lost requests", Unit::Count, Better::Lower, "Requests that failed with a status of 500 or above."),
-            value: |metric, focus| Ok(metric.of(focus.scope).failed() as f64),
-        },
-        Definition {
-            about: About::new("error window", Unit::Seconds, Better::Lower, "Time from the first failed request to the last; zero where none failed."),
-            value: |metric, focus| Ok(metric.of(focus.scope).error_window().as_secs_f64()),
-        },
-        Definition {
-            about: About::new("request rate", Unit::PerSecond, Better::Neither, "Finished requests in each second.").alias("RequestCount (per second)"),
-            value: |metric, focus| ratio(metric.of(focus.scope).finished() as f64, focus.span.as_secs_f64()),
-        },
-        Definition {
-            about: About::new("requests", Unit::Count, Better::Neither, "Finished requests.").alias("RequestCount (Sum)"),
-            value: |metric, focus| Ok(metric.of(focus.scope).finished() as f64),
-        },
-        Definition {
-            about: About::new("load balancer 5xx", Unit::Count, Better::Lower, "Requests that the load balancer itself answered with 500 or above.")
-                .alias("HTTPCode_ELB_5XX_Count (Sum)"),
-            value: |metric, focus| Ok(count_of(metric, focus, |outcome| outcome.status() >= 500 && !answered_by_pod(outcome))),
-        },
-        Definition {
-            about: About::new("load balancer 4xx", Unit::Count, Better::Lower, "Requests that the load balancer itself answered with 400 to 499.")
-                .alias("HTTPCode_ELB_4XX_Count (Sum)"),
+            about: About::new(
+                "error rate",
+                Unit::PerSecond,
+                Better::Lower,
+                "Requests that fail with a status of 500 or above, in each second.",
+            ),
             value: |metric, focus| {
-                Ok(count_of(metric, focus, |outcome| (400..500).contains(&outcome.status()) && !answered_by_pod(outcome)))
+                ratio(
+                    metric.of(focus.scope).failed() as f64,
+                    focus.span.as_secs_f64(),
+                )
             },
         },
         Definition {
-            about: About::new("target 5xx", Unit::Count, Better::Lower, "Requests that a pod answered with 500 or above.")
-                .alias("HTTPCode_Target_5XX_Count (Sum)"),
-            value: |metric, focus| Ok(count_of(metric, focus, |outcome| outcome.status() >= 500 && answered_by_pod(outcome))),
+            about: About::new(
+                "lost requests",
+                Unit::Count,
+                Better::Lower,
+                "Requests that failed with a status of 500 or above.",
+            ),
+            value: |metric, focus| Ok(metric.of(focus.scope).failed() as f64),
         },
         Definition {
-            about: About::new("target 2xx", Unit::Count, Better::Higher, "Requests that a pod answered with 200 to 299.")
-                .alias("HTTPCode_Target_2XX_Count (Sum)"),
-            value: |metric, focus| Ok(count_of(metric, focus, |outcome| (200..300).contains(&outcome.status()))),
+            about: About::new(
+                "error window",
+                Unit::Seconds,
+                Better::Lower,
+                "Time from the first failed request to the last; zero where none failed.",
+            ),
+            value: |metric, focus| Ok(metric.of(focus.scope).error_window().as_secs_f64()),
+        },
+        Definition {
+            about: About::new(
+                "request rate",
+                Unit::PerSecond,
+                Better::Neither,
+                "Finished requests in each second.",
+            )
+            .alias("RequestCount (per second)"),
+            value: |metric, focus| {
+                ratio(
+                    metric.of(focus.scope).finished() as f64,
+                    focus.span.as_secs_f64(),
+                )
+            },
+        },
+        Definition {
+            about: About::new(
+                "requests",
+                Unit::Count,
+                Better::Neither,
+                "Finished requests.",
+            )
+            .alias("RequestCount (Sum)"),
+            value: |metric, focus| Ok(metric.of(focus.scope).finished() as f64),
+        },
+        Definition {
+            about: About::new(
+                "load balancer 5xx",
+                Unit::Count,
+                Better::Lower,
+                "Requests that the load balancer itself answered with 500 or above.",
+            )
+            .alias("HTTPCode_ELB_5XX_Count (Sum)"),
+            value: |metric, focus| {
+                Ok(count_of(metric, focus, |outcome| {
+                    outcome.status() >= 500 && !answered_by_pod(outcome)
+                }))
+            },
+        },
+        Definition {
+            about: About::new(
+                "load balancer 4xx",
+                Unit::Count,
+                Better::Lower,
+                "Requests that the load balancer itself answered with 400 to 499.",
+            )
+            .alias("HTTPCode_ELB_4XX_Count (Sum)"),
+            value: |metric, focus| {
+                Ok(count_of(metric, focus, |outcome| {
+                    (400..500).contains(&outcome.status()) && !answered_by_pod(outcome)
+                }))
+            },
+        },
+        Definition {
+            about: About::new(
+                "target 5xx",
+                Unit::Count,
+                Better::Lower,
+                "Requests that a pod answered with 500 or above.",
+            )
+            .alias("HTTPCode_Target_5XX_Count (Sum)"),
+            value: |metric, focus| {
+                Ok(count_of(metric, focus, |outcome| {
+                    outcome.status() >= 500 && answered_by_pod(outcome)
+                }))
+            },
+        },
+        Definition {
+            about: About::new(
+                "target 2xx",
+                Unit::Count,
+                Better::Higher,
+                "Requests that a pod answered with 200 to 299.",
+            )
+            .alias("HTTPCode_Target_2XX_Count (Sum)"),
+            value: |metric, focus| {
+                Ok(count_of(metric, focus, |outcome| {
+                    (200..300).contains(&outcome.status())
+                }))
+            },
         },
     ];
 
@@ -182,10 +266,27 @@ impl Metric for Outcomes {
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        let of_scope = |scope| self.of(scope).iter().flat_map(move |(outcome, seconds)| {
-            let count = Content::Each(Thing::Outcome(outcome.status(), origin_name(outcome.origin())), Unit::Count, Cow::Owned(vec![seconds.total()]));
-            [Reading { name: outcome.name(), scope, content: count }, Reading { name: outcome.name(), scope, content: Content::Seconds(seconds) }]
-        });
+        let of_scope = |scope| {
+            self.of(scope).iter().flat_map(move |(outcome, seconds)| {
+                let count = Content::Each(
+                    Thing::Outcome(outcome.status(), origin_name(outcome.origin())),
+                    Unit::Count,
+                    Cow::Owned(vec![seconds.total()]),
+                );
+                [
+                    Reading {
+                        name: outcome.name(),
+                        scope,
+                        content: count,
+                    },
+                    Reading {
+                        name: outcome.name(),
+                        scope,
+                        content: Content::Seconds(seconds),
+                    },
+                ]
+            })
+        };
         layout.scopes().flat_map(of_scope).collect()
     }
 }

@@ -31,7 +31,12 @@ impl Places {
     /// Requests that were sent to each target of a Service, in the order of [`super::super::layout::ServiceLayout::targets`].
     #[must_use]
     pub fn targets_of(&self, layout: &Layout, service: ServiceId) -> Vec<u64> {
-        layout.service(service).targets.iter().map(|target| self.targets[target.index()]).collect()
+        layout
+            .service(service)
+            .targets
+            .iter()
+            .map(|target| self.targets[target.index()])
+            .collect()
     }
 
     /// Requests that arrived at each node's NodePort; zero with `ip` targets.
@@ -78,7 +83,11 @@ impl Metric for Places {
 
     fn new(layout: &Layout) -> Self {
         let nodes = layout.node_count();
-        Self { targets: vec![0; layout.target_count()], arrived: vec![0; nodes], served: vec![0; nodes] }
+        Self {
+            targets: vec![0; layout.target_count()],
+            arrived: vec![0; nodes],
+            served: vec![0; nodes],
+        }
     }
 
     #[inline]
@@ -97,7 +106,11 @@ impl Metric for Places {
     }
 
     fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
-        let each = |name, thing, counts| Reading { name, scope: Scope::Overall, content: Content::Each(thing, Unit::Count, Cow::Borrowed(counts)) };
+        let each = |name, thing, counts| Reading {
+            name,
+            scope: Scope::Overall,
+            content: Content::Each(thing, Unit::Count, Cow::Borrowed(counts)),
+        };
         vec![
             each("requests per target", Thing::Target, &self.targets),
             each("requests arrived per node", Thing::Node, &self.arrived),

@@ -134,25 +134,36 @@ impl Metric for Pods {
     ];
 
     fn new(layout: &Layout) -> Self {
-        Self { requests: vec![0; layout.endpoint_count()], connections: vec![0; layout.endpoint_count()] }
+        Self {
+            requests: vec![0; layout.endpoint_count()],
+            connections: vec![0; layout.endpoint_count()],
+        }
     }
 
     #[inline]
     fn see(&mut self, layout: &Layout, _: SimDuration, seen: &Observation<'_>) {
-        let count = |table: &mut [u64], service: ServiceId, pod: PodId| table[layout.endpoint(service, pod)] += 1;
+        let count = |table: &mut [u64], service: ServiceId, pod: PodId| {
+            table[layout.endpoint(service, pod)] += 1
+        };
         match seen {
             Observation::Finished(request) => {
                 if let (Some(service), Some(pod)) = (request.service, request.pod) {
                     count(&mut self.requests, service, pod);
                 }
             }
-            Observation::Opened { target, pod, .. } => count(&mut self.connections, layout.target_service(*target), *pod),
+            Observation::Opened { target, pod, .. } => {
+                count(&mut self.connections, layout.target_service(*target), *pod)
+            }
             _ => {}
         }
     }
 
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
-        let each = |name, scope, counts| Reading { name, scope, content: Content::Each(Thing::Pod, Unit::Count, Cow::Borrowed(counts)) };
+        let each = |name, scope, counts| Reading {
+            name,
+            scope,
+            content: Content::Each(Thing::Pod, Unit::Count, Cow::Borrowed(counts)),
+        };
         let services = layout.scopes().filter_map(|scope| match scope {
             Scope::Overall => None,
             Scope::Service(service) => Some((scope, service)),
@@ -161,7 +172,11 @@ impl Metric for Pods {
             .flat_map(|(scope, service)| {
                 [
                     each("requests per pod", scope, self.requests(layout, service)),
-                    each("connections per pod", scope, self.connections(layout, service)),
+                    each(
+                        "connections per pod",
+                        scope,
+                        self.connections(layout, service),
+                    ),
                 ]
             })
             .collect()

@@ -55,23 +55,36 @@ impl Metric for Requests {
     ];
 
     fn new(layout: &Layout) -> Self {
-        Self { issued: 0, load_balancer_nodes: vec![0; layout.load_balancer_node_count()] }
+        Self {
+            issued: 0,
+            load_balancer_nodes: vec![0; layout.load_balancer_node_count()],
+        }
     }
 
     #[inline]
     fn see(&mut self, _: &Layout, _: SimDuration, seen: &Observation<'_>) {
         match seen {
             Observation::Issued(_) => self.issued += 1,
-            Observation::Finished(request) => self.load_balancer_nodes[request.load_balancer_node.index()] += 1,
+            Observation::Finished(request) => {
+                self.load_balancer_nodes[request.load_balancer_node.index()] += 1
+            }
             _ => {}
         }
     }
 
     fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
-        let each = |name, thing, counts| Reading { name, scope: Scope::Overall, content: Content::Each(thing, Unit::Count, counts) };
+        let each = |name, thing, counts| Reading {
+            name,
+            scope: Scope::Overall,
+            content: Content::Each(thing, Unit::Count, counts),
+        };
         vec![
             each("requests issued", Thing::One, Cow::Owned(vec![self.issued])),
-            each("requests per load balancer node", Thing::LoadBalancerNode, Cow::Borrowed(&self.load_balancer_nodes)),
+            each(
+                "requests per load balancer node",
+                Thing::LoadBalancerNode,
+                Cow::Borrowed(&self.load_balancer_nodes),
+            ),
         ]
     }
 }
