@@ -1,0 +1,3 @@
+//! The engine seen from outside: laws that hold for all inputs, theory, and sameness.
+
+mod order;
