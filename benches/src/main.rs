@@ -1,3 +1,83 @@
-//! Workloads.
+//! `twohop-bench WORKLOAD key=value ...` runs one workload and prints one line of JSON.
 
-fn main() {}
+use std::process::ExitCode;
+use std::str::FromStr;
+use twohop_bench::report::{Outcome, Stopwatch, line};
+use twohop_bench::{balancer, hold, mm8, phold};
+
+const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
+  w1  n=64 events=20000000 seed=1         hold model, n events planned
+  w2  events=20000000 seed=1              PHOLD, 1,024 places
+  w3  n=2000000 seed=1                    M/M/8, n customers
+  w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival or full";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((workload, pairs)) = arguments.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(workload, &Options(pairs)) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(workload: &str, options: &Options<'_>) -> Result<String, String> {
+    let seed = options.get("seed", 1)?;
+    match workload {
+        "w1" => {
+            let (n, events) = (options.get("n", 64)?, options.get("events", 20_000_000)?);
+            let mut simulation = hold::ready(n, seed);
+            Ok(timed(workload, || hold::run(&mut simulation, n, events)))
+        }
+        "w2" => {
+            let events = options.get("events", 20_000_000)?;
+            let mut simulation = phold::ready(seed);
+            Ok(timed(workload, || phold::run(&mut simulation, events)))
+        }
+        "w3" => {
+            let customers = options.get("n", 2_000_000)?;
+            Ok(timed(workload, || mm8::run(customers, seed)))
+        }
+        "w4" => {
+            let (path, secs) = (
+                options.get("path", balancer::Path::Six)?,
+                options.get("secs", 60.0)?,
+            );
+            Ok(timed(workload, || balancer::run(path, secs, seed)))
+        }
+        _ => Err(format!(
+            "found the workload {workload}, expected w1, w2, w3 or w4"
+        )),
+    }
+}
+
+fn timed(workload: &str, run: impl FnOnce() -> Outcome) -> String {
+    let stopwatch = Stopwatch::start();
+    let outcome = run();
+    line(workload, &outcome, stopwatch.elapsed())
+}
+
+/// The `key=value` pairs of the command line.
+struct Options<'a>(&'a [String]);
+
+impl Options<'_> {
+    fn get<T: FromStr<Err: ToString>>(&self, key: &str, default: T) -> Result<T, String> {
+        let pair = self
+            .0
+            .iter()
+            .find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
+        pair.map_or(Ok(default), |(_, value)| {
+            value
+                .parse()
+                .map_err(|error: T::Err| format!("{key}={value}: {}", error.to_string()))
+        })
+    }
+}

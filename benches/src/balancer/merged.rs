@@ -1,0 +1,88 @@
+//! Constant hops are added up: new, at pod, done.
+//!
+//! The node chooses the pod at the moment the request is sent, and the answer is accounted when it leaves the pod. That
+//! is the same only because nothing can happen to a request on the wire: no deadline, no fault, no view that changes
+//! on the way.
+
+use super::{Ledger, PODS, Pod, Request, Requests, TO_NODE, Traffic, hop};
+use sim_core::{Agenda, Model, Simulation};
+
+/// What happens to a request.
+#[derive(Clone, Copy)]
+pub(super) enum Event {
+    New,
+    AtPod(u32),
+    Done(u32),
+}
+
+pub(super) struct Balancer {
+    traffic: Traffic,
+    requests: Requests,
+    pods: Vec<Pod>,
+    pub(super) ledger: Ledger,
+}
+
+pub(super) fn ready(mut traffic: Traffic) -> Simulation<Balancer> {
+    let first = traffic.gap();
+    let model = Balancer {
+        traffic,
+        requests: Requests::default(),
+        pods: vec![Pod::default(); PODS as usize],
+        ledger: Ledger::new(),
+    };
+    let mut simulation = Simulation::new(model);
+    simulation.agenda().after(first, Event::New);
+    simulation
+}
+
+impl Model for Balancer {
+    type Event = Event;
+
+    #[inline]
+    fn handle(&mut self, event: Event, agenda: &mut Agenda<'_, Event>) {
+        match event {
+            Event::New => self.new_request(agenda),
+            Event::AtPod(id) => {
+                if self.pods[usize::from(self.requests.get(id).pod)].admit(id) {
+                    agenda.after(self.traffic.service(), Event::Done(id));
+                }
+            }
+            Event::Done(id) => self.done(id, agenda),
+        }
+    }
+}
+
+impl Balancer {
+    fn new_request(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let (client, node, pod) = (
+            self.traffic.client(),
+            self.traffic.next_node(),
+            self.traffic.pod(),
+        );
+        let id = self.requests.add(Request {
+            sent: agenda.now(),
+            client,
+            node,
+            pod: pod as u16,
+        });
+        agenda.after(TO_NODE + hop(node, pod), Event::AtPod(id));
+        let next = agenda.now() + self.traffic.gap();
+        if next < self.traffic.end {
+            agenda.at(next, Event::New);
+        }
+    }
+
+    fn done(&mut self, id: u32, agenda: &mut Agenda<'_, Event>) {
+        let request = self.requests.remove(id);
+        let pod = usize::from(request.pod);
+        self.ledger.by_pod[pod] += 1;
+        if let Some(next) = self.pods[pod].finish() {
+            agenda.after(self.traffic.service(), Event::Done(next));
+        }
+        let way_back = hop(request.node, u32::from(request.pod)) + TO_NODE;
+        self.ledger
+            .latency
+            .add((agenda.now() + way_back - request.sent).as_nanos());
+        self.ledger.by_client[request.client as usize] += 1;
+    }
+}

@@ -1,0 +1,17 @@
+//! Workloads that measure the engine, each through its public interface alone.
+//!
+//! | workload | what it asks of the engine |
+//! |---|---|
+//! | [`hold`] (W1) | a constant number of events planned, each planning its successor: the calendar alone |
+//! | [`phold`] (W2) | 1,024 places that send events to one another, with a generator each |
+//! | [`mm8`] (W3) | a queue with eight servers: a small calendar, a little work per event |
+//! | [`balancer`] (W4) | a balancer, nodes and pods: six events per request, or fewer where hops merge |
+//!
+//! The random numbers are drawn in sequence and by the ziggurat method, as the programs of other engines draw them.
+
+pub mod balancer;
+pub mod draw;
+pub mod hold;
+pub mod mm8;
+pub mod phold;
+pub mod report;
