@@ -15,26 +15,28 @@ const GAP_NANOS: f64 = SERVICE_NANOS / (SERVERS as f64 * LOAD);
 pub enum Event {
     /// One arrives.
     Arrive,
-    /// One who arrived at this time leaves.
-    Depart(SimTime),
+    /// The one whom this server serves leaves.
+    Depart(u32),
 }
 
 /// The station.
 pub struct Station {
     stream: Stream,
     expected: u64,
-    idle: u32,
+    /// The servers who serve nobody.
+    idle: Vec<u32>,
+    /// When the customer of each server arrived.
+    arrived: [SimTime; SERVERS as usize],
     queue: VecDeque<SimTime>,
     response: Histogram,
 }
 
 impl Station {
     #[inline]
-    fn serve(&mut self, arrived: SimTime, agenda: &mut Agenda<'_, Event>) {
-        agenda.after(
-            draw::exponential(&mut self.stream, SERVICE_NANOS),
-            Event::Depart(arrived),
-        );
+    fn serve(&mut self, arrived: SimTime, server: u32, agenda: &mut Agenda<'_, Event>) {
+        self.arrived[server as usize] = arrived;
+        let service = draw::exponential(&mut self.stream, SERVICE_NANOS);
+        agenda.after(service, Event::Depart(server));
     }
 }
 
@@ -52,18 +54,17 @@ impl Model for Station {
                         Event::Arrive,
                     );
                 }
-                if self.idle > 0 {
-                    self.idle -= 1;
-                    self.serve(agenda.now(), agenda);
-                } else {
-                    self.queue.push_back(agenda.now());
+                match self.idle.pop() {
+                    Some(server) => self.serve(agenda.now(), server, agenda),
+                    None => self.queue.push_back(agenda.now()),
                 }
             }
-            Event::Depart(arrived) => {
-                self.response.add((agenda.now() - arrived).as_nanos());
+            Event::Depart(server) => {
+                self.response
+                    .add((agenda.now() - self.arrived[server as usize]).as_nanos());
                 match self.queue.pop_front() {
-                    Some(next) => self.serve(next, agenda),
-                    None => self.idle += 1,
+                    Some(next) => self.serve(next, server, agenda),
+                    None => self.idle.push(server),
                 }
             }
         }
@@ -76,7 +77,8 @@ pub fn run(customers: u64, seed: u64) -> Outcome {
     let station = Station {
         stream: draw::stream(seed),
         expected: customers,
-        idle: SERVERS,
+        idle: (0..SERVERS).collect(),
+        arrived: [SimTime::ZERO; SERVERS as usize],
         queue: VecDeque::new(),
         response: Histogram::new(),
     };

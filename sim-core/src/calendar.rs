@@ -16,19 +16,22 @@
 //! No sequence number is stored. Equal times always share a bucket, a bucket keeps the order in which it was filled,
 //! and sorting is stable, so events of one instant and rank come out as they went in.
 //!
-//! The width of a bucket follows the measured rate of events, the length of the ring the number of events planned.
-//! Whatever the pattern, an event costs no more than the logarithm of their number:
-//! a crowded bucket is sorted, and a rebuild waits until the events since the last one have paid for it.
+//! The width of a bucket follows the measured rate of events, the length of the ring the number of events planned; a
+//! handful of events stays in the bottom alone. Whatever the pattern, an event costs no more than the logarithm of
+//! their number on average: a crowded bucket is sorted, latecomers to a crowded bottom go through a heap, and to go
+//! through all events again waits until enough of them have passed to pay for it.
 
 mod bits;
 mod bottom;
 mod pool;
+mod rows;
 mod shape;
 
 use crate::time::SimTime;
 use bits::Bits;
 use bottom::Bottom;
 use pool::{Bucket, Entry, Pool};
+use rows::Rows;
 use shape::{Shape, Window};
 
 /// The events still to come, in the order in which they will happen.
@@ -53,12 +56,10 @@ pub struct Calendar<E> {
     coarse: u64,
     /// Coarse buckets from this one on are far.
     horizon: u64,
-    fine: Vec<Bucket>,
-    fine_in_use: Bits,
-    fine_pool: Pool<E, FINE_CHUNK>,
+    fine: Rows<E>,
     ring: Vec<Bucket>,
     ring_in_use: Bits,
-    pool: Pool<E, COARSE_CHUNK>,
+    pool: Pool<E>,
     far: Far,
     /// How many entries are not in the bottom.
     stored: usize,
@@ -67,12 +68,15 @@ pub struct Calendar<E> {
     window: Window,
 }
 
-/// Fine buckets hold a few entries, coarse ones many; a chunk of 64 is a kibibyte.
-const FINE_CHUNK: usize = 8;
-const COARSE_CHUNK: usize = 64;
-
 /// No coarse bucket at all: everything is far.
 const NOWHERE: u64 = u64::MAX;
+
+/// The edge while the bottom holds everything.
+const NO_EDGE: u64 = u64::MAX;
+
+/// So few events are best kept in one sorted run; with so many it is time for buckets.
+const FEW: usize = 16;
+const MANY: usize = 40;
 
 /// What lies beyond the ring.
 #[derive(Clone, Debug)]
@@ -95,9 +99,7 @@ impl<E: Copy> Calendar<E> {
             edge: 0,
             coarse: NOWHERE,
             horizon: 0,
-            fine: Vec::new(),
-            fine_in_use: Bits::default(),
-            fine_pool: Pool::new(),
+            fine: Rows::new(1, 0),
             ring: Vec::new(),
             ring_in_use: Bits::default(),
             pool: Pool::new(),
@@ -130,9 +132,8 @@ impl<E: Copy> Calendar<E> {
         if self.bottom.is_empty() {
             self.refill();
         }
-        self.bottom
-            .pop_until(last.as_nanos())
-            .map(|entry| (SimTime::from_nanos(entry.at), entry.event))
+        let (at, event) = self.bottom.pop_until(last.as_nanos())?;
+        Some((SimTime::from_nanos(at), event))
     }
 
     /// Takes the next event.
@@ -162,27 +163,36 @@ impl<E: Copy> Calendar<E> {
         self.len() == 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, entry: Entry<E>) {
         let fine = entry.at >> self.shape.width;
         if fine < self.edge {
-            return self.bottom.insert(entry);
+            return self.put_near(entry.at, entry.event);
         }
         self.stored += 1;
         let coarse = fine >> self.shape.fine;
         if coarse == self.coarse {
-            let i = fine as usize & (self.fine.len() - 1);
-            self.fine_in_use.insert(i);
-            self.fine_pool.put(&mut self.fine[i], entry);
+            self.fine.put(fine, entry, &mut self.pool);
         } else if coarse < self.horizon {
             let i = coarse as usize & (self.ring.len() - 1);
-            self.ring_in_use.insert(i);
+            if self.ring[i].is_empty() {
+                self.ring_in_use.insert(i);
+            }
             self.pool.put(&mut self.ring[i], entry);
         } else {
             self.put_far(entry);
         }
     }
 
+    #[inline(never)]
+    fn put_near(&mut self, at: u64, event: E) {
+        self.bottom.insert(at, event);
+        if self.edge == NO_EDGE && self.bottom.len() > MANY {
+            self.leave_bottom();
+        }
+    }
+
+    #[inline(never)]
     fn put_far(&mut self, entry: Entry<E>) {
         self.far.len += 1;
         self.far.next = self.far.next.min(entry.at);
@@ -195,12 +205,15 @@ impl<E: Copy> Calendar<E> {
         if self.stored == 0 {
             return;
         }
+        if self.stored <= FEW {
+            return self.keep_in_bottom();
+        }
         if self.window.is_telling(self.passed()) {
             self.retune();
         }
         while self.coarse != NOWHERE {
             let first = (self.edge - (self.coarse << self.shape.fine)) as usize;
-            if let Some(i) = self.fine_in_use.next(first) {
+            if let Some(i) = self.fine.next(first) {
                 return self.load(i);
             }
             let Some(coarse) = self.next_coarse() else {
@@ -210,7 +223,7 @@ impl<E: Copy> Calendar<E> {
         }
         self.reach_far();
         let first = self
-            .fine_in_use
+            .fine
             .next(0)
             .expect("the first far event lies in the first coarse bucket of the new ring");
         self.load(first);
@@ -219,12 +232,9 @@ impl<E: Copy> Calendar<E> {
     /// Sorts fine bucket `i` into the bottom.
     #[inline]
     fn load(&mut self, i: usize) {
-        self.fine_in_use.remove(i);
         self.edge = (self.coarse << self.shape.fine) + i as u64 + 1;
-        let (bucket, pool) = (&mut self.fine[i], &mut self.fine_pool);
-        let loaded = self
-            .bottom
-            .load(|run| pool.drain(bucket, |entry| run.push(entry)));
+        let (fine, pool) = (&mut self.fine, &mut self.pool);
+        let loaded = self.bottom.load(|run| fine.drain(i, pool, run));
         self.stored -= loaded;
         self.loaded += loaded as u64;
         self.window.refills += 1;
@@ -247,14 +257,14 @@ impl<E: Copy> Calendar<E> {
         self.edge = coarse << self.shape.fine;
         let i = coarse as usize & (self.ring.len() - 1);
         self.ring_in_use.remove(i);
-        let (width, mask) = (self.shape.width, self.fine.len() - 1);
-        let (fine, in_use, fine_pool) =
-            (&mut self.fine, &mut self.fine_in_use, &mut self.fine_pool);
-        self.pool.drain(&mut self.ring[i], |entry| {
-            let i = (entry.at >> width) as usize & mask;
-            in_use.insert(i);
-            fine_pool.put(&mut fine[i], entry);
-        });
+        while let Some(chunk) = self.pool.take_chunk(&mut self.ring[i]) {
+            for slot in chunk.slots.clone() {
+                let entry = self.pool.at(slot);
+                self.fine
+                    .put(entry.at >> self.shape.width, entry, &mut self.pool);
+            }
+            self.pool.release(&chunk);
+        }
         self.move_horizon();
     }
 
@@ -276,11 +286,9 @@ impl<E: Copy> Calendar<E> {
     /// Everything is far: begins again at the first event, in a shape that suits the nearer half of them.
     #[inline(never)]
     fn reach_far(&mut self) {
-        if let Some(gap) = self.gap_of_far() {
-            let shape = Shape::suiting(self.far.len, gap);
-            if !self.shape.serves(shape) {
-                self.take_shape(shape);
-            }
+        let shape = Shape::suiting(self.far.len, self.gap_of_far());
+        if !self.shape.serves(shape) {
+            self.take_shape(shape);
         }
         self.begin_at_far();
     }
@@ -295,13 +303,7 @@ impl<E: Copy> Calendar<E> {
     /// Sets the horizon one ring ahead, and moves all far events before it to their buckets.
     fn settle(&mut self) {
         self.horizon = self.coarse + self.ring.len() as u64;
-        let mut far = Far {
-            bucket: Bucket::EMPTY,
-            len: 0,
-            next: u64::MAX,
-            settled: self.passed(),
-        };
-        std::mem::swap(&mut far, &mut self.far);
+        let mut far = self.take_far();
         self.stored -= far.len;
         while let Some(chunk) = self.pool.take_chunk(&mut far.bucket) {
             for slot in chunk.slots.clone() {
@@ -311,23 +313,15 @@ impl<E: Copy> Calendar<E> {
         }
     }
 
-    /// The mean distance between the nearer half of the far events, from a sample; `None` where there are few.
-    fn gap_of_far(&self) -> Option<f64> {
-        const FEW: usize = 16;
+    /// The mean distance between the nearer half of the far events, from a sample.
+    fn gap_of_far(&self) -> f64 {
         const SAMPLE: usize = 255;
-        if self.far.len < FEW {
-            return None;
-        }
         let step = self.far.len.div_ceil(SAMPLE);
-        let mut sample: Vec<u64> = self
-            .pool
-            .entries(self.far.bucket)
-            .step_by(step)
-            .map(|entry| entry.at)
-            .collect();
+        let entries = self.pool.entries(self.far.bucket).step_by(step);
+        let mut sample: Vec<u64> = entries.map(|entry| entry.at).collect();
         let middle = sample.len() / 2;
         let median = *sample.select_nth_unstable(middle).1;
-        Some((median - self.far.next) as f64 / (self.far.len as f64 / 2.0))
+        (median - self.far.next) as f64 / (self.far.len as f64 / 2.0)
     }
 
     /// Builds the buckets anew where they do not suit the rate of the events that passed lately.
@@ -352,25 +346,66 @@ impl<E: Copy> Calendar<E> {
         }
     }
 
+    /// Few events are planned: sorts them all into the bottom, and whatever is planned next.
+    #[inline(never)]
+    fn keep_in_bottom(&mut self) {
+        self.gather();
+        let far = self.take_far();
+        let loaded = self
+            .bottom
+            .load(|run| run.extend(self.pool.entries(far.bucket)));
+        self.pool.clear(far.bucket);
+        self.stored = 0;
+        self.loaded += loaded as u64;
+        self.edge = NO_EDGE;
+    }
+
+    /// The bottom holds too much: all events are far, and the next refill begins with them.
+    #[inline(never)]
+    fn leave_bottom(&mut self) {
+        self.edge = 0;
+        let start = self.bottom.next_at().unwrap_or(0);
+        self.window = Window {
+            refills: 0,
+            start,
+            events: self.passed(),
+            rebuilt: self.passed(),
+        };
+        while let Some((at, event)) = self.bottom.pop_until(u64::MAX) {
+            self.stored += 1;
+            self.put_far(Entry { at, event });
+        }
+    }
+
     /// Moves all events to the far list, those of each bucket in their order.
     fn gather(&mut self) {
-        let (mut fine, mut ring) = (
-            std::mem::take(&mut self.fine),
-            std::mem::take(&mut self.ring),
-        );
-        let mut run = Vec::new();
-        for bucket in &mut fine {
-            self.fine_pool.drain(bucket, |entry| run.push(entry));
+        let mut list = Vec::new();
+        while let Some(i) = self.fine.next(0) {
+            self.fine.drain(i, &mut self.pool, &mut list);
+            list.drain(..).for_each(|entry| self.put_far(entry));
         }
-        run.drain(..).for_each(|entry| self.put_far(entry));
-        for bucket in &mut ring {
-            while let Some(chunk) = self.pool.take_chunk(bucket) {
+        while let Some(i) = self.ring_in_use.next(0) {
+            self.ring_in_use.remove(i);
+            while let Some(chunk) = self.pool.take_chunk(&mut self.ring[i]) {
                 for slot in chunk.slots.clone() {
                     self.put_far(self.pool.at(slot));
                 }
                 self.pool.release(&chunk);
             }
         }
+        self.coarse = NOWHERE;
+        self.horizon = 0;
+    }
+
+    /// Takes the far list and leaves an empty one.
+    fn take_far(&mut self) -> Far {
+        let empty = Far {
+            bucket: Bucket::EMPTY,
+            len: 0,
+            next: u64::MAX,
+            settled: self.passed(),
+        };
+        std::mem::replace(&mut self.far, empty)
     }
 
     /// Makes empty buckets of the given shape; all events are far.
@@ -378,8 +413,7 @@ impl<E: Copy> Calendar<E> {
         self.shape = shape;
         self.coarse = NOWHERE;
         self.horizon = 0;
-        self.fine = vec![Bucket::EMPTY; 1 << shape.fine];
-        self.fine_in_use = Bits::new(1 << shape.fine);
+        self.fine = Rows::new(1 << shape.fine, shape.room());
         self.ring = vec![Bucket::EMPTY; 1 << shape.ring];
         self.ring_in_use = Bits::new(1 << shape.ring);
     }

@@ -55,61 +55,87 @@ impl<E: Copy> Bottom<E> {
         }
     }
 
-    /// Takes the next entry if it comes at `last` or earlier.
+    /// Takes the next event and its time if it comes at `last` or earlier.
     #[inline]
-    pub(super) fn pop_until(&mut self, last: u64) -> Option<Entry<E>> {
+    pub(super) fn pop_until(&mut self, last: u64) -> Option<(u64, E)> {
         if !self.latecomers.is_empty() {
             return self.pop_with_latecomers(last);
         }
-        let entry = *self.run.get(self.head)?;
-        if entry.at > last {
+        let next = self.run.get(self.head)?;
+        if next.at > last {
             return None;
         }
         self.head += 1;
-        Some(entry)
+        Some((next.at, next.event))
     }
 
-    /// Inserts an entry after all that come before it or were planned before it.
+    /// Inserts an event after all that come before it or were planned before it.
     #[inline]
-    pub(super) fn insert(&mut self, entry: Entry<E>) {
+    pub(super) fn insert(&mut self, at: u64, event: E) {
         self.inserted += 1;
-        let waiting = self.run.len() - self.head;
-        let too_far = waiting > REACH && self.is_before(&entry, &self.run[self.run.len() - REACH]);
+        let len = self.run.len();
+        let too_far = len > self.head + REACH && self.is_before(at, &event, &self.run[len - REACH]);
         if too_far || !self.latecomers.is_empty() {
-            return self.insert_late(entry);
+            return self.insert_late(Entry { at, event });
         }
-        if self.run.len() == self.run.capacity() && self.head > 0 {
-            self.run.drain(..self.head);
-            self.head = 0;
+        if len == self.run.capacity() {
+            self.make_room();
         }
         let mut i = self.run.len();
-        self.run.push(entry);
-        while i > self.head && self.is_before(&entry, &self.run[i - 1]) {
+        self.run.push(Entry { at, event });
+        while i > self.head && self.is_before(at, &event, &self.run[i - 1]) {
             self.run[i] = self.run[i - 1];
             i -= 1;
         }
-        self.run[i] = entry;
+        self.run[i] = Entry { at, event };
     }
 
-    /// Fills the empty run with the entries that `fill` appends, and sorts it; says how many they are.
+    /// Forgets the part of the run that has been read, so that a run may go on for ever in little memory.
+    #[cold]
+    fn make_room(&mut self) {
+        self.run.drain(..self.head);
+        self.head = 0;
+        self.run.reserve(2 * REACH);
+    }
+
+    /// Fills the empty run with the entries that `fill` appends in the order of planning, and sorts them; says how many they
+    /// are.
     #[inline]
     pub(super) fn load(&mut self, fill: impl FnOnce(&mut Vec<Entry<E>>)) -> usize {
         self.run.clear();
         self.head = 0;
         fill(&mut self.run);
-        if self.run.len() > 1 {
+        let loaded = self.run.len();
+        if loaded > 1 {
+            self.sort();
+        }
+        loaded
+    }
+
+    fn sort(&mut self) {
+        const FEW: usize = 20;
+        if self.run.len() > FEW {
             let rank = self.rank;
-            self.run.sort_by(|a, b| {
+            return self.run.sort_by(|a, b| {
                 a.at.cmp(&b.at)
                     .then_with(|| rank(&a.event).cmp(&rank(&b.event)))
             });
         }
-        self.run.len()
+        for i in 1..self.run.len() {
+            let entry = self.run[i];
+            let mut j = i;
+            while j > 0 && self.is_before(entry.at, &entry.event, &self.run[j - 1]) {
+                self.run[j] = self.run[j - 1];
+                j -= 1;
+            }
+            self.run[j] = entry;
+        }
     }
 
+    /// Whether an event comes before an entry whatever was planned first.
     #[inline]
-    fn is_before(&self, a: &Entry<E>, b: &Entry<E>) -> bool {
-        a.at < b.at || (a.at == b.at && (self.rank)(&a.event) < (self.rank)(&b.event))
+    fn is_before(&self, at: u64, event: &E, entry: &Entry<E>) -> bool {
+        at < entry.at || (at == entry.at && (self.rank)(event) < (self.rank)(&entry.event))
     }
 
     #[cold]
@@ -123,13 +149,13 @@ impl<E: Copy> Bottom<E> {
 
     /// While there are latecomers, nothing is inserted into the run: of equals, the one in the run is the older.
     #[cold]
-    fn pop_with_latecomers(&mut self, last: u64) -> Option<Entry<E>> {
+    fn pop_with_latecomers(&mut self, last: u64) -> Option<(u64, E)> {
         let late = self.latecomers.peek()?.entry;
         let run = self
             .run
             .get(self.head)
             .copied()
-            .filter(|run| !self.is_before(&late, run));
+            .filter(|run| !self.is_before(late.at, &late.event, run));
         let next = run.unwrap_or(late);
         if next.at > last {
             return None;
@@ -139,7 +165,7 @@ impl<E: Copy> Bottom<E> {
         } else {
             self.latecomers.pop();
         }
-        Some(next)
+        Some((next.at, next.event))
     }
 }
 

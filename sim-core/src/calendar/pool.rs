@@ -27,14 +27,17 @@ impl Bucket {
         end: 0,
     };
 
-    const fn is_empty(self) -> bool {
+    pub(super) const fn is_empty(self) -> bool {
         self.first == NONE
     }
 }
 
-/// Chunks of `C` slots.
+/// Slots of a chunk: a kibibyte of them for small events.
+const CHUNK: usize = 64;
+
+/// Chunks of slots.
 #[derive(Clone, Debug)]
-pub(super) struct Pool<E, const C: usize> {
+pub(super) struct Pool<E> {
     slots: Vec<Entry<E>>,
     /// For each chunk the one after it, in a bucket or among the free ones.
     next: Vec<u32>,
@@ -48,7 +51,7 @@ pub(super) struct Chunk {
     pub(super) slots: std::ops::Range<usize>,
 }
 
-impl<E: Copy, const C: usize> Pool<E, C> {
+impl<E: Copy> Pool<E> {
     pub(super) const fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -59,7 +62,7 @@ impl<E: Copy, const C: usize> Pool<E, C> {
 
     #[inline]
     pub(super) fn put(&mut self, bucket: &mut Bucket, entry: Entry<E>) {
-        if (bucket.end as usize).is_multiple_of(C) {
+        if (bucket.end as usize).is_multiple_of(CHUNK) {
             self.extend(bucket, entry);
         }
         self.slots[bucket.end as usize] = entry;
@@ -78,8 +81,8 @@ impl<E: Copy, const C: usize> Pool<E, C> {
             return None;
         }
         let index = bucket.first;
-        let (start, end) = (index as usize * C, bucket.end as usize);
-        if (start + 1..=start + C).contains(&end) {
+        let (start, end) = (index as usize * CHUNK, bucket.end as usize);
+        if (start + 1..=start + CHUNK).contains(&end) {
             *bucket = Bucket::EMPTY;
             return Some(Chunk {
                 index,
@@ -89,7 +92,7 @@ impl<E: Copy, const C: usize> Pool<E, C> {
         bucket.first = self.next[index as usize];
         Some(Chunk {
             index,
-            slots: start..start + C,
+            slots: start..start + CHUNK,
         })
     }
 
@@ -102,6 +105,11 @@ impl<E: Copy, const C: usize> Pool<E, C> {
     pub(super) fn entries(&self, mut bucket: Bucket) -> impl Iterator<Item = Entry<E>> + '_ {
         std::iter::from_fn(move || self.take_chunk(&mut bucket))
             .flat_map(|chunk| self.slots[chunk.slots].iter().copied())
+    }
+
+    /// Gives the chunks of a bucket back.
+    pub(super) fn clear(&mut self, mut bucket: Bucket) {
+        self.drain(&mut bucket, |_| ());
     }
 
     /// Empties the bucket, calling `f` with each entry in order.
@@ -127,18 +135,18 @@ impl<E: Copy, const C: usize> Pool<E, C> {
         if bucket.is_empty() {
             bucket.first = chunk;
         } else {
-            self.next[(bucket.end as usize - 1) / C] = chunk;
+            self.next[(bucket.end as usize - 1) / CHUNK] = chunk;
         }
-        bucket.end = chunk * C as u32;
+        bucket.end = chunk * CHUNK as u32;
     }
 
     fn grow(&mut self, filler: Entry<E>) -> u32 {
         let chunk = self.next.len() as u32;
         assert!(
-            (chunk as usize + 2) * C <= NONE as usize,
+            (chunk as usize + 2) * CHUNK <= NONE as usize,
             "fewer than 2^32 events are planned at a time"
         );
-        self.slots.resize(self.slots.len() + C, filler);
+        self.slots.resize(self.slots.len() + CHUNK, filler);
         self.next.push(NONE);
         chunk
     }

@@ -1,5 +1,8 @@
 //! How time is cut into buckets, and when it is worth cutting it anew.
 
+/// So many events fit the cache next to the processor.
+const SMALL: usize = 32_768;
+
 /// How time is cut into buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -26,7 +29,7 @@ impl Shape {
     /// planned would last. Source: sweeps of occupancy and number of fine buckets on the hold model with 64 to
     /// 4,194,304 events (the benchmarks of this workspace).
     pub(super) fn suiting(len: usize, gap: f64) -> Self {
-        let (occupancy, fine) = if len <= 32_768 { (0.7, 8) } else { (24.0, 10) };
+        let (occupancy, fine) = if len <= SMALL { (1.0, 8) } else { (8.0, 10) };
         let width = (libm::round(libm::log2((gap * occupancy).max(2.0))) as u32).clamp(1, 48);
         let coarse_width = libm::exp2(f64::from(width + fine));
         let buckets = (4.0 * gap * len as f64 / coarse_width).clamp(16.0, 16_384.0);
@@ -35,6 +38,11 @@ impl Shape {
             fine,
             ring: libm::ceil(libm::log2(buckets)) as u32,
         }
+    }
+
+    /// How many slots to give a fine bucket, as a power of two: enough for nearly all.
+    pub(super) const fn room(self) -> u32 {
+        if self.fine <= 8 { 2 } else { 4 }
     }
 
     /// Whether this shape does nearly as well as `other` would.
@@ -77,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_fine_bucket_holds_about_what_it_should() {
-        // 1,000 events, one every 1,000 ns: 700 ns rounds to 2^9; four times 10^6 ns over 2^17 is 30.5, so 2^5 buckets.
+        // 1,000 events, one every 1,000 ns: 1,000 ns rounds to 2^10; 4 * 10^6 ns over 2^18 is 15.3, so 2^4 buckets.
         assert_eq!(
             Shape::suiting(1_000, 1_000.0),
             Shape {
@@ -86,7 +94,7 @@ mod tests {
                 ring: 5
             }
         );
-        // A million, one every 1,000 ns: 24,000 ns rounds to 2^15; 4 * 10^9 over 2^25 is 119.2, so 2^7.
+        // A million, one every 1,000 ns: 8,000 ns rounds to 2^13; 4 * 10^9 over 2^23 is 476.8, so 2^9.
         assert_eq!(
             Shape::suiting(1_000_000, 1_000.0),
             Shape {
