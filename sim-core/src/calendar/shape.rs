@@ -89,18 +89,18 @@ mod tests {
         assert_eq!(
             Shape::suiting(1_000, 1_000.0),
             Shape {
-                width: 9,
+                width: 10,
                 fine: 8,
-                ring: 5
+                ring: 4
             }
         );
         // A million, one every 1,000 ns: 8,000 ns rounds to 2^13; 4 * 10^9 over 2^23 is 476.8, so 2^9.
         assert_eq!(
             Shape::suiting(1_000_000, 1_000.0),
             Shape {
-                width: 15,
+                width: 13,
                 fine: 10,
-                ring: 7
+                ring: 9
             }
         );
     }
