@@ -1,8 +1,7 @@
 //! One decision, from scratch: filter, score, normalise, sum.
 //!
 //! This is the scheduler as its documentation describes it, with nothing remembered between pods. It answers in full,
-//! with every rejection and every score, and it is the reference that the incremental [`Ledger`](super::ledger) must
-//! equal.
+//! with every rejection and every score, and it is the reference that the incremental ledger must equal.
 //!
 //! Source: kube-scheduler 1.34 `schedule_one.go`.
 
@@ -17,7 +16,7 @@ use super::snapshot::{NodeIndex, Snapshot, TemplateId};
 pub struct Decision {
     /// The nodes that passed all filters, in the order examined.
     pub feasible: Vec<NodeIndex>,
-    /// The nodes that did not, in the order examined. In a sampled cluster some nodes are in neither list.
+    /// The nodes that did not; those that the pod's affinity passes over come first. In a sampled cluster some nodes are in neither list.
     pub rejected: Vec<(NodeIndex, Rejection)>,
     /// The weighted scores of the plugins that did not skip. Empty with fewer than two feasible nodes.
     pub columns: Vec<Column>,
@@ -74,21 +73,25 @@ pub fn decide(cluster: &Snapshot, config: &Config, template: TemplateId, start: 
 }
 
 /// Examines nodes until enough are feasible or all are examined.
+///
+/// Where the pod's affinity names its nodes, only these are examined, and the others are rejected beforehand.
 fn find_feasible(
     cluster: &Snapshot,
     config: &Config,
     template: TemplateId,
     start: usize,
 ) -> Decision {
-    let order = cluster.order();
-    let wanted = feasible_nodes_to_find(order.len(), config.percentage_of_nodes_to_score);
     let filters = Filters::prepare(cluster, cluster.template(template));
-    let (mut feasible, mut rejected, mut examined) = (Vec::new(), Vec::new(), 0);
-    for turn in 0..order.len() {
-        if feasible.len() >= wanted {
-            break;
-        }
-        let node = order[(start + turn) % order.len()];
+    let (order, others): (Vec<NodeIndex>, Vec<NodeIndex>) = cluster
+        .order()
+        .iter()
+        .partition(|&&node| filters.check_name(cluster.node(node)).is_ok());
+    let passed_over = |node| Some((node, filters.check_name(cluster.node(node)).err()?));
+    let wanted = feasible_nodes_to_find(order.len(), config.percentage_of_nodes_to_score);
+    let mut rejected: Vec<_> = others.into_iter().filter_map(passed_over).collect();
+    let (mut feasible, mut examined) = (Vec::new(), 0);
+    while examined < order.len() && feasible.len() < wanted {
+        let node = order[(start + examined) % order.len()];
         examined += 1;
         match filters.check(cluster.node(node)) {
             Ok(()) => feasible.push(node),

@@ -30,6 +30,8 @@ pub mod config;
 pub mod cycle;
 pub mod explain;
 pub mod filter;
+mod journal;
+mod ledger;
 mod node_tree;
 pub mod pod;
 pub mod quantity;
@@ -40,6 +42,7 @@ pub mod snapshot;
 pub mod spread;
 pub mod spreading;
 pub mod taint;
+pub mod template;
 
 pub use config::{Config, Tie};
 pub use explain::Unschedulable;

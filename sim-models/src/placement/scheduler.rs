@@ -5,6 +5,7 @@
 use super::config::{Config, Tie};
 use super::cycle::{self, Decision};
 use super::explain::Unschedulable;
+use super::ledger::Ledger;
 use super::snapshot::{NodeIndex, Snapshot, TemplateId};
 
 /// kube-scheduler with its view of the cluster.
@@ -13,7 +14,12 @@ pub struct Scheduler {
     cluster: Snapshot,
     config: Config,
     next_start: usize,
+    /// The latest used last.
+    ledgers: Vec<Ledger>,
 }
+
+/// How many templates are remembered. Pods come in runs of one template, or in turns of a few during rollouts.
+const LEDGERS: usize = 8;
 
 /// What became of the replicas of one template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +34,16 @@ impl Scheduler {
     /// A scheduler for an empty cluster; fill it through [`cluster_mut`](Self::cluster_mut).
     pub fn new(config: Config) -> Self {
         let cluster = Snapshot::new(config.default_constraints.clone());
+        Self::with_cluster(config, cluster)
+    }
+
+    /// A scheduler for a cluster that exists already.
+    pub fn with_cluster(config: Config, cluster: Snapshot) -> Self {
         Self {
             cluster,
             config,
             next_start: 0,
+            ledgers: Vec::new(),
         }
     }
 
@@ -45,9 +57,22 @@ impl Scheduler {
         &mut self.cluster
     }
 
-    /// Decides about one pod, with all reasons, and places nothing.
+    /// Decides about one pod from scratch, with all reasons, and places nothing.
     pub fn decide(&self, template: TemplateId) -> Decision {
         cycle::decide(&self.cluster, &self.config, template, self.next_start)
+    }
+
+    /// The best nodes for one more pod of the template, in the order examined, and how many nodes were examined.
+    ///
+    /// The same as in [`decide`](Self::decide), but without reasons, and much faster for many pods of one template.
+    pub fn best(&mut self, template: TemplateId) -> (&[NodeIndex], usize) {
+        let Self {
+            cluster,
+            config,
+            ledgers,
+            next_start,
+        } = self;
+        best_of(ledgers, cluster, config, template, *next_start)
     }
 
     /// Places one pod.
@@ -63,10 +88,19 @@ impl Scheduler {
         template: TemplateId,
         draw: impl FnOnce(usize) -> usize,
     ) -> Result<NodeIndex, Unschedulable> {
-        let decision = self.decide(template);
-        self.advance(decision.examined);
-        let node = pick(&self.cluster, self.config.tie, &decision.best, draw)
-            .ok_or_else(|| Unschedulable::because(&decision))?;
+        let Self {
+            cluster,
+            config,
+            ledgers,
+            next_start,
+        } = self;
+        let (best, examined) = best_of(ledgers, cluster, config, template, *next_start);
+        let Some(node) = pick(cluster, config.tie, best, draw) else {
+            let why = Unschedulable::because(&self.decide(template));
+            self.advance(examined);
+            return Err(why);
+        };
+        self.advance(examined);
         self.cluster.bind(template, node);
         Ok(node)
     }
@@ -103,6 +137,31 @@ impl Scheduler {
         let nodes = self.cluster.order().len().max(1);
         self.next_start = (self.next_start + examined) % nodes;
     }
+}
+
+/// Asks the template's ledger, which is opened or brought up to date first.
+fn best_of<'a>(
+    ledgers: &'a mut Vec<Ledger>,
+    cluster: &Snapshot,
+    config: &Config,
+    template: TemplateId,
+    start: usize,
+) -> (&'a [NodeIndex], usize) {
+    match ledgers
+        .iter()
+        .position(|ledger| ledger.template() == template)
+    {
+        Some(known) => ledgers[known..].rotate_left(1),
+        None => {
+            if ledgers.len() == LEDGERS {
+                ledgers.remove(0);
+            }
+            ledgers.push(Ledger::open(cluster, config, template));
+        }
+    }
+    let ledger = ledgers.last_mut().expect("found or opened above");
+    ledger.catch_up(cluster, config);
+    ledger.best(config, start)
 }
 
 /// One of the best nodes, or `None` when there is none.

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::affinity::PodAffinityTerm;
+use super::journal::{Change, Journal};
 use super::node_tree::NodeTree;
-use super::pod::{ASSUMED, Amount, Owner, PodTemplate};
-use super::selector::{Labels, Operator, Selector};
+use super::pod::{Amount, Owner, PodTemplate};
+use super::selector::{Labels, Selector};
 use super::spread::TopologySpreadConstraint;
 use super::taint::{Taint, TaintEffect, UNSCHEDULABLE};
+use super::template::Template;
 
 /// A node of the snapshot. Never given to another node, also after the node has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,33 +91,6 @@ impl Held {
     }
 }
 
-/// A pod template with what follows from it.
-#[derive(Clone, Debug)]
-pub struct Template {
-    /// The template as given.
-    pub pod: PodTemplate,
-    /// What one pod takes from its node.
-    pub requests: Amount,
-    /// The same with missing requests assumed, as the least-allocated score sees it.
-    pub assumed: Amount,
-    /// Company it must have.
-    pub required_affinity: Vec<Term>,
-    /// Company it must not have.
-    pub required_anti_affinity: Vec<Term>,
-    /// Company it would like, with the weight; negative for company it would rather avoid.
-    pub preferred_affinity: Vec<(i64, Term)>,
-}
-
-/// A pod affinity term ready to be asked.
-#[derive(Clone, Debug)]
-pub struct Term {
-    /// The node label that makes nodes one place.
-    pub topology_key: String,
-    selector: Selector,
-    namespaces: Vec<String>,
-    namespace_selector: Selector,
-}
-
 /// A Service, as far as spreading is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -151,6 +125,7 @@ pub struct Snapshot {
     image_nodes: BTreeMap<String, u32>,
     default_constraints: Option<Vec<TopologySpreadConstraint>>,
     epoch: u64,
+    journal: Journal,
 }
 
 impl Default for Snapshot {
@@ -176,6 +151,7 @@ impl Snapshot {
             image_nodes: BTreeMap::new(),
             default_constraints,
             epoch: 0,
+            journal: Journal::default(),
         };
         snapshot.set_namespace("default", Labels::new());
         snapshot
@@ -289,6 +265,12 @@ impl Snapshot {
     pub fn bind(&mut self, template: TemplateId, node: NodeIndex) {
         self.held(template, node).running += 1;
         self.account(template, node, 1);
+        self.journal.enter(Change {
+            template,
+            node,
+            running: 1,
+            all: 1,
+        });
     }
 
     /// Begins the deletion of a running pod.
@@ -301,6 +283,12 @@ impl Snapshot {
         assert!(held.running > 0, "a pod that terminates was running");
         held.running -= 1;
         held.terminating += 1;
+        self.journal.enter(Change {
+            template,
+            node,
+            running: -1,
+            all: 0,
+        });
     }
 
     /// Removes a pod, a terminating one if there is one. Says whether it was terminating.
@@ -319,6 +307,12 @@ impl Snapshot {
         };
         *count -= 1;
         self.account(template, node, -1);
+        self.journal.enter(Change {
+            template,
+            node,
+            running: if terminating { 0 } else { -1 },
+            all: -1,
+        });
         self.nodes[node.position()]
             .held
             .retain(|held| held.all() > 0);
@@ -409,6 +403,11 @@ impl Snapshot {
         self.epoch
     }
 
+    /// Which pods came and went lately.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The selector of the built-in spread constraints: the labels of all Services that select the pod, and the
     /// selector of the workload that owns it.
     ///
@@ -431,74 +430,5 @@ impl Snapshot {
             selector.and_labels(&workload.match_labels);
         }
         selector
-    }
-}
-
-impl Template {
-    fn new(mut pod: PodTemplate) -> Self {
-        if pod.namespace.is_empty() {
-            "default".clone_into(&mut pod.namespace);
-        }
-        let required =
-            |terms: &[PodAffinityTerm]| terms.iter().map(|term| Term::new(term, &pod)).collect();
-        let affinity = &pod.affinity;
-        let wishes = &affinity
-            .pod_affinity
-            .preferred_during_scheduling_ignored_during_execution;
-        let dislikes = &affinity
-            .pod_anti_affinity
-            .preferred_during_scheduling_ignored_during_execution;
-        let liked = wishes
-            .iter()
-            .map(|wish| (wish.weight, Term::new(&wish.pod_affinity_term, &pod)));
-        let disliked = dislikes
-            .iter()
-            .map(|wish| (-wish.weight, Term::new(&wish.pod_affinity_term, &pod)));
-        Self {
-            requests: pod.requests(Amount::default()),
-            assumed: pod.requests(ASSUMED),
-            required_affinity: required(
-                &affinity
-                    .pod_affinity
-                    .required_during_scheduling_ignored_during_execution,
-            ),
-            required_anti_affinity: required(
-                &affinity
-                    .pod_anti_affinity
-                    .required_during_scheduling_ignored_during_execution,
-            ),
-            preferred_affinity: liked.chain(disliked).collect(),
-            pod,
-        }
-    }
-}
-
-impl Term {
-    fn new(written: &PodAffinityTerm, pod: &PodTemplate) -> Self {
-        let mut selector = Selector::new(written.label_selector.as_ref());
-        selector.and_own_values(&written.match_label_keys, &pod.labels, Operator::In);
-        selector.and_own_values(&written.mismatch_label_keys, &pod.labels, Operator::NotIn);
-        let own_only = written.namespaces.is_empty() && written.namespace_selector.is_none();
-        let namespaces = if own_only {
-            vec![pod.namespace.clone()]
-        } else {
-            written.namespaces.clone()
-        };
-        Self {
-            topology_key: written.topology_key.clone(),
-            selector,
-            namespaces,
-            namespace_selector: Selector::new(written.namespace_selector.as_ref()),
-        }
-    }
-
-    /// Whether the term means this pod.
-    pub fn matches(&self, cluster: &Snapshot, pod: &PodTemplate) -> bool {
-        let named = self.namespaces.contains(&pod.namespace);
-        (named
-            || self
-                .namespace_selector
-                .matches(cluster.namespace_labels(&pod.namespace)))
-            && self.selector.matches(&pod.labels)
     }
 }

@@ -5,9 +5,10 @@
 
 use super::pod::PodTemplate;
 use super::selector::{Operator, Selector};
-use super::snapshot::{NodeState, Snapshot, Template};
+use super::snapshot::{NodeState, Snapshot};
 use super::spread::{HOSTNAME, NodeInclusionPolicy, TopologySpreadConstraint, WhenUnsatisfiable};
 use super::taint::first_untolerated;
+use super::template::Template;
 
 /// A spread constraint of one pod, ready to be asked.
 #[derive(Clone, Debug)]

@@ -2,4 +2,5 @@
 
 mod conformance;
 mod journey;
+mod placement;
 mod support;

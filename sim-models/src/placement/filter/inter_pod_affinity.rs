@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 
 use crate::placement::filter::Reason;
-use crate::placement::snapshot::{NodeState, Snapshot, Template, Term};
+use crate::placement::snapshot::{NodeState, Snapshot};
+use crate::placement::template::{Template, Term};
 
 /// Places, as (topology key, value), in which there is company that decides about one pod.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use super::snapshot::{NodeState, Snapshot, Template};
+use super::snapshot::{NodeState, Snapshot};
+use super::template::Template;
 
 pub mod inter_pod_affinity;
 pub mod node_affinity;
@@ -172,13 +173,21 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// Judges one node.
+    /// Judges by name alone, before anything else: is it a node that the pod's affinity names, if it names any?
+    ///
+    /// # Errors
+    ///
+    /// A rejection by NodeAffinity, where an earlier plugin might have rejected the node too.
+    pub fn check_name(&self, node: &NodeState) -> Result<(), Rejection> {
+        node_affinity::check_name(self.named.as_deref(), node).map_err(by(Filter::NodeAffinity))
+    }
+
+    /// Judges one node that passed by name.
     ///
     /// # Errors
     ///
     /// The first rejection, in the order of the plugins.
     pub fn check(&self, node: &NodeState) -> Result<(), Rejection> {
-        node_affinity::check_name(self.named.as_deref(), node).map_err(by(Filter::NodeAffinity))?;
         check_node(self.pod, node)?;
         check_room(self.cluster, self.pod, node)?;
         self.spread

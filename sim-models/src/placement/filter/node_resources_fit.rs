@@ -6,7 +6,8 @@
 //! Source: kube-scheduler 1.34 `plugins/noderesources/fit.go`, `fitsRequest`.
 
 use crate::placement::filter::Reason;
-use crate::placement::snapshot::{NodeState, Template};
+use crate::placement::snapshot::NodeState;
+use crate::placement::template::Template;
 
 /// What the node lacks for the pod; empty when it fits.
 pub fn shortages(pod: &Template, node: &NodeState) -> Vec<Reason> {

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use crate::placement::filter::Reason;
 use crate::placement::pod::PodTemplate;
-use crate::placement::snapshot::{NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::spread::WhenUnsatisfiable;
 use crate::placement::spreading::{Applied, Spreading};
+use crate::placement::template::Template;
 
 /// Matching pods per domain, for each hard constraint of one pod.
 #[derive(Debug)]

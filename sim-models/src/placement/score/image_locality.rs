@@ -6,7 +6,8 @@
 //! Source: kube-scheduler 1.34 `plugins/imagelocality/image_locality.go`.
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::template::Template;
 
 const MIB: i64 = 1 << 20;
 /// Less than this is worth nothing.

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, Snapshot};
+use crate::placement::template::Template;
 
 /// What a required affinity term of a pod that is there counts.
 ///

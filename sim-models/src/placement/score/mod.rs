@@ -8,7 +8,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{NodeIndex, Snapshot, Template};
+use super::snapshot::{NodeIndex, Snapshot};
+use super::template::Template;
 
 pub mod image_locality;
 pub mod inter_pod_affinity;

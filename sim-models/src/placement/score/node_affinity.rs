@@ -1,7 +1,8 @@
 //! NodeAffinity, the score: more of the pod's preferred node affinity.
 
 use crate::placement::score::{by_highest, scale_up};
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100; skips a pod without preferences.
 pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {

@@ -5,7 +5,8 @@
 //! Source: kube-scheduler 1.34 `plugins/noderesources/least_allocated.go`.
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100.
 pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Vec<i64> {

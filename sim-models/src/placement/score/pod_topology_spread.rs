@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
 use crate::placement::spread::WhenUnsatisfiable;
 use crate::placement::spreading::{Applied, Spreading};
+use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100; skips a pod without soft constraints.
 pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {

@@ -4,8 +4,9 @@
 //! enough to keep it empty.
 
 use crate::placement::score::{by_highest, scale_down};
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot, Template};
+use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
 use crate::placement::taint::TaintEffect;
+use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100.
 pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Vec<i64> {
