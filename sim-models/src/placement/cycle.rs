@@ -9,19 +9,20 @@ use super::config::Config;
 use super::filter::{Filters, Rejection};
 use super::node_tree::feasible_nodes_to_find;
 use super::score::Scorer;
-use super::snapshot::{NodeIndex, Snapshot, TemplateId};
+use super::snapshot::{Snapshot, TemplateId};
+use crate::id::NodeId;
 
 /// A decision with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The nodes that passed all filters, in the order examined.
-    pub feasible: Vec<NodeIndex>,
+    pub feasible: Vec<NodeId>,
     /// The nodes that did not; those that the pod's affinity passes over come first. In a sampled cluster some nodes are in neither list.
-    pub rejected: Vec<(NodeIndex, Rejection)>,
+    pub rejected: Vec<(NodeId, Rejection)>,
     /// The weighted scores of the plugins that did not skip. Empty with fewer than two feasible nodes.
     pub columns: Vec<Column>,
     /// The feasible nodes with the highest total, in the order examined.
-    pub best: Vec<NodeIndex>,
+    pub best: Vec<NodeId>,
     /// How many nodes were examined: the next search starts that much further.
     pub examined: usize,
 }
@@ -82,7 +83,7 @@ fn find_feasible(
     start: usize,
 ) -> Decision {
     let filters = Filters::prepare(cluster, cluster.template(template));
-    let (order, others): (Vec<NodeIndex>, Vec<NodeIndex>) = cluster
+    let (order, others): (Vec<NodeId>, Vec<NodeId>) = cluster
         .order()
         .iter()
         .partition(|&&node| filters.check_name(cluster.node(node)).is_ok());

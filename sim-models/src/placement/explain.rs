@@ -97,8 +97,8 @@ impl fmt::Display for Unschedulable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::NodeId;
     use crate::placement::filter::Rejection;
-    use crate::placement::snapshot::NodeIndex;
 
     fn rejection(filter: Filter, reasons: &[Reason]) -> Rejection {
         Rejection {
@@ -122,7 +122,7 @@ mod tests {
             rejection(Filter::NodeResourcesFit, &[cpu]),
             rejection(Filter::TaintToleration, &[taint]),
         ];
-        let rejected = (0..).map(NodeIndex).zip(rejections).collect();
+        let rejected = (0..).map(NodeId).zip(rejections).collect();
         let decision = Decision {
             feasible: vec![],
             rejected,

@@ -1,6 +1,7 @@
 //! Which pods came and went lately: what a ledger follows instead of counting anew.
 
-use super::snapshot::{NodeIndex, TemplateId};
+use super::snapshot::TemplateId;
+use crate::id::NodeId;
 
 /// A pod that came to a node, began to terminate, or left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +9,7 @@ pub(super) struct Change {
     /// The pod's template.
     pub(super) template: TemplateId,
     /// Where it lies.
-    pub(super) node: NodeIndex,
+    pub(super) node: NodeId,
     /// By how much the number of running pods changed.
     pub(super) running: i8,
     /// By how much the number of pods changed, terminating ones included.
@@ -55,7 +56,7 @@ mod tests {
         let mut journal = Journal::default();
         let change = |node| Change {
             template: TemplateId(0),
-            node: NodeIndex(node),
+            node: NodeId(node),
             running: 1,
             all: 1,
         };

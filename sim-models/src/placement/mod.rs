@@ -5,6 +5,7 @@
 //! is the [snapshot](snapshot::Snapshot).
 //!
 //! ```
+//! use sim_models::id::Id;
 //! use sim_models::placement::{Config, Node, PodTemplate, Scheduler};
 //! use sim_models::placement::snapshot::Allocatable;
 //!
@@ -18,7 +19,7 @@
 //!     ..PodTemplate::default()
 //! });
 //! let placed = scheduler.place(nginx, 6, |_, choices| choices - 1);
-//! let on_first = placed.nodes.iter().filter(|node| node.position() == 0).count();
+//! let on_first = placed.nodes.iter().filter(|node| node.index() == 0).count();
 //! assert_eq!(on_first, 2);
 //! ```
 //!
@@ -49,5 +50,5 @@ pub use explain::Unschedulable;
 pub use node_tree::feasible_nodes_to_find;
 pub use pod::{Container, PodTemplate};
 pub use scheduler::{Placed, Scheduler};
-pub use snapshot::{Node, NodeIndex, Snapshot, TemplateId};
+pub use snapshot::{Node, Snapshot, TemplateId};
 pub use spread::TopologySpreadConstraint;

@@ -3,20 +3,20 @@
 //! Source: kube-scheduler 1.34 `backend/cache/node_tree.go` and `schedule_one.go`, `numFeasibleNodesToFind`.
 
 use super::selector::Labels;
-use super::snapshot::NodeIndex;
 use super::spread::{REGION, ZONE};
+use crate::id::NodeId;
 
 /// Nodes by zone, zones in order of first appearance.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeTree {
-    zones: Vec<(ZoneKey, Vec<NodeIndex>)>,
+    zones: Vec<(ZoneKey, Vec<NodeId>)>,
 }
 
 /// Region and zone; nodes without either label form a zone of their own.
 type ZoneKey = (String, String);
 
 impl NodeTree {
-    pub(super) fn add(&mut self, labels: &Labels, node: NodeIndex) {
+    pub(super) fn add(&mut self, labels: &Labels, node: NodeId) {
         let key = zone_key(labels);
         match self.zones.iter_mut().find(|(zone, _)| *zone == key) {
             Some((_, nodes)) => nodes.push(node),
@@ -25,7 +25,7 @@ impl NodeTree {
     }
 
     /// Forgets a node; a zone without nodes loses its place in the order.
-    pub(super) fn remove(&mut self, node: NodeIndex) {
+    pub(super) fn remove(&mut self, node: NodeId) {
         for (_, nodes) in &mut self.zones {
             nodes.retain(|&other| other != node);
         }
@@ -33,7 +33,7 @@ impl NodeTree {
     }
 
     /// One node of each zone, then the next of each, until all are listed.
-    pub(super) fn list(&self) -> Vec<NodeIndex> {
+    pub(super) fn list(&self) -> Vec<NodeId> {
         let longest = self
             .zones
             .iter()
@@ -94,14 +94,14 @@ mod tests {
     fn zones_take_turns_in_order_of_appearance() {
         let mut tree = NodeTree::default();
         for (node, zone) in [(0, "b"), (1, "b"), (2, "a"), (3, "b"), (4, "a")] {
-            tree.add(&labels(zone), NodeIndex(node));
+            tree.add(&labels(zone), NodeId(node));
         }
-        assert_eq!(tree.list(), [0, 2, 1, 4, 3].map(NodeIndex));
-        tree.remove(NodeIndex(0));
-        tree.remove(NodeIndex(1));
-        tree.remove(NodeIndex(3));
-        tree.add(&labels("b"), NodeIndex(5));
-        assert_eq!(tree.list(), [2, 5, 4].map(NodeIndex));
+        assert_eq!(tree.list(), [0, 2, 1, 4, 3].map(NodeId));
+        tree.remove(NodeId(0));
+        tree.remove(NodeId(1));
+        tree.remove(NodeId(3));
+        tree.add(&labels("b"), NodeId(5));
+        assert_eq!(tree.list(), [2, 5, 4].map(NodeId));
     }
 
     #[test]

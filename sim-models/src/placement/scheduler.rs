@@ -6,7 +6,8 @@ use super::config::{Config, Tie};
 use super::cycle::{self, Decision};
 use super::explain::Unschedulable;
 use super::ledger::Ledger;
-use super::snapshot::{NodeIndex, Snapshot, TemplateId};
+use super::snapshot::{Snapshot, TemplateId};
+use crate::id::NodeId;
 
 /// kube-scheduler with its view of the cluster.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ const LEDGERS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The nodes of the replicas that were placed, in order.
-    pub nodes: Vec<NodeIndex>,
+    pub nodes: Vec<NodeId>,
     /// How many replicas stay Pending, and why; `None` when all were placed.
     pub pending: Option<(u32, Unschedulable)>,
 }
@@ -65,7 +66,7 @@ impl Scheduler {
     /// The best nodes for one more pod of the template, in the order examined, and how many nodes were examined.
     ///
     /// The same as in [`decide`](Self::decide), but without reasons, and much faster for many pods of one template.
-    pub fn best(&mut self, template: TemplateId) -> (&[NodeIndex], usize) {
+    pub fn best(&mut self, template: TemplateId) -> (&[NodeId], usize) {
         let Self {
             cluster,
             config,
@@ -86,8 +87,8 @@ impl Scheduler {
     pub fn place_one(
         &mut self,
         template: TemplateId,
-        draw: impl FnOnce(usize) -> usize,
-    ) -> Result<NodeIndex, Unschedulable> {
+        draw: impl FnOnce(u32) -> u32,
+    ) -> Result<NodeId, Unschedulable> {
         let Self {
             cluster,
             config,
@@ -113,7 +114,7 @@ impl Scheduler {
         &mut self,
         template: TemplateId,
         replicas: u32,
-        mut draw: impl FnMut(u32, usize) -> usize,
+        mut draw: impl FnMut(u32, u32) -> u32,
     ) -> Placed {
         let mut nodes = Vec::with_capacity(replicas as usize);
         for replica in 0..replicas {
@@ -146,7 +147,7 @@ fn best_of<'a>(
     config: &Config,
     template: TemplateId,
     start: usize,
-) -> (&'a [NodeIndex], usize) {
+) -> (&'a [NodeId], usize) {
     match ledgers
         .iter()
         .position(|ledger| ledger.template() == template)
@@ -168,14 +169,14 @@ fn best_of<'a>(
 fn pick(
     cluster: &Snapshot,
     tie: Tie,
-    best: &[NodeIndex],
-    draw: impl FnOnce(usize) -> usize,
-) -> Option<NodeIndex> {
-    let name = |node: &&NodeIndex| &cluster.node(**node).node.name;
+    best: &[NodeId],
+    draw: impl FnOnce(u32) -> u32,
+) -> Option<NodeId> {
+    let name = |node: &&NodeId| &cluster.node(**node).node.name;
     match (best, tie) {
         ([], _) => None,
         (&[only], _) => Some(only),
-        (_, Tie::Random) => Some(best[draw(best.len())]),
+        (_, Tie::Random) => Some(best[draw(best.len() as u32) as usize]),
         (_, Tie::First) => best.iter().min_by_key(name).copied(),
         (_, Tie::Last) => best.iter().max_by_key(name).copied(),
     }

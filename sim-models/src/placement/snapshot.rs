@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::id::{Id, NodeId};
+
 use super::journal::{Change, Journal};
 use super::node_tree::NodeTree;
 use super::pod::{Amount, Owner, PodTemplate};
@@ -13,20 +15,9 @@ use super::spread::TopologySpreadConstraint;
 use super::taint::{Taint, TaintEffect, UNSCHEDULABLE};
 use super::template::Template;
 
-/// A node of the snapshot. Never given to another node, also after the node has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeIndex(pub u32);
-
 /// A pod template of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateId(pub u32);
-
-impl NodeIndex {
-    /// The index as a position in a list of all nodes.
-    pub fn position(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A node as it registers itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +107,7 @@ pub struct Workload {
 pub struct Snapshot {
     nodes: Vec<NodeState>,
     tree: NodeTree,
-    order: Vec<NodeIndex>,
+    order: Vec<NodeId>,
     templates: Vec<Template>,
     services: Vec<Service>,
     workloads: Vec<Workload>,
@@ -158,8 +149,8 @@ impl Snapshot {
     }
 
     /// Adds a node. Its position in the order of examination follows from its zone.
-    pub fn add_node(&mut self, node: Node) -> NodeIndex {
-        let index = NodeIndex(u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes"));
+    pub fn add_node(&mut self, node: Node) -> NodeId {
+        let index = NodeId::from_index(self.nodes.len());
         for image in &node.images {
             *self.image_nodes.entry(image.clone()).or_default() += 1;
         }
@@ -179,8 +170,8 @@ impl Snapshot {
     }
 
     /// Takes a node out of the cluster, with the pods on it.
-    pub fn remove_node(&mut self, index: NodeIndex) {
-        let state = &mut self.nodes[index.position()];
+    pub fn remove_node(&mut self, index: NodeId) {
+        let state = &mut self.nodes[index.index()];
         if !state.alive {
             return;
         }
@@ -199,13 +190,13 @@ impl Snapshot {
     }
 
     /// Changes a node's taints, labels' values or cordon. The zone and region labels and the images stay as they are.
-    pub fn change_node(&mut self, index: NodeIndex, change: impl FnOnce(&mut Node)) {
-        change(&mut self.nodes[index.position()].node);
+    pub fn change_node(&mut self, index: NodeId, change: impl FnOnce(&mut Node)) {
+        change(&mut self.nodes[index.index()].node);
         self.epoch += 1;
     }
 
     /// Cordons a node, as `kubectl cordon` and the node controller do: no new pods, and the taint that says so.
-    pub fn cordon(&mut self, index: NodeIndex) {
+    pub fn cordon(&mut self, index: NodeId) {
         self.change_node(index, |node| {
             let tainted = node.taints.iter().any(|taint| taint.key == UNSCHEDULABLE);
             node.unschedulable = true;
@@ -221,7 +212,7 @@ impl Snapshot {
     }
 
     /// Takes the cordon back.
-    pub fn uncordon(&mut self, index: NodeIndex) {
+    pub fn uncordon(&mut self, index: NodeId) {
         self.change_node(index, |node| {
             node.unschedulable = false;
             node.taints.retain(|taint| taint.key != UNSCHEDULABLE);
@@ -262,7 +253,7 @@ impl Snapshot {
     }
 
     /// Puts a pod on a node, whether it fits or not.
-    pub fn bind(&mut self, template: TemplateId, node: NodeIndex) {
+    pub fn bind(&mut self, template: TemplateId, node: NodeId) {
         self.held(template, node).running += 1;
         self.account(template, node, 1);
         self.journal.enter(Change {
@@ -278,7 +269,7 @@ impl Snapshot {
     /// # Panics
     ///
     /// When no pod of the template runs there.
-    pub fn terminate(&mut self, template: TemplateId, node: NodeIndex) {
+    pub fn terminate(&mut self, template: TemplateId, node: NodeId) {
         let held = self.held(template, node);
         assert!(held.running > 0, "a pod that terminates was running");
         held.running -= 1;
@@ -296,7 +287,7 @@ impl Snapshot {
     /// # Panics
     ///
     /// When no pod of the template lies there.
-    pub fn remove(&mut self, template: TemplateId, node: NodeIndex) -> bool {
+    pub fn remove(&mut self, template: TemplateId, node: NodeId) -> bool {
         let held = self.held(template, node);
         assert!(held.all() > 0, "a pod that is removed was there");
         let terminating = held.terminating > 0;
@@ -313,14 +304,12 @@ impl Snapshot {
             running: if terminating { 0 } else { -1 },
             all: -1,
         });
-        self.nodes[node.position()]
-            .held
-            .retain(|held| held.all() > 0);
+        self.nodes[node.index()].held.retain(|held| held.all() > 0);
         terminating
     }
 
-    fn held(&mut self, template: TemplateId, node: NodeIndex) -> &mut Held {
-        let state = &mut self.nodes[node.position()];
+    fn held(&mut self, template: TemplateId, node: NodeId) -> &mut Held {
+        let state = &mut self.nodes[node.index()];
         assert!(state.alive, "pods lie on nodes of the cluster");
         let held = &mut state.held;
         let at = held
@@ -337,9 +326,9 @@ impl Snapshot {
         &mut held[at]
     }
 
-    fn account(&mut self, template: TemplateId, node: NodeIndex, count: i64) {
+    fn account(&mut self, template: TemplateId, node: NodeId, count: i64) {
         let template = &self.templates[template.0 as usize];
-        let state = &mut self.nodes[node.position()];
+        let state = &mut self.nodes[node.index()];
         state.requested += template.requests.times(count);
         state.assumed += template.assumed.times(count);
         state.pods = state
@@ -349,8 +338,8 @@ impl Snapshot {
     }
 
     /// The node at this index, with what lies on it.
-    pub fn node(&self, index: NodeIndex) -> &NodeState {
-        &self.nodes[index.position()]
+    pub fn node(&self, index: NodeId) -> &NodeState {
+        &self.nodes[index.index()]
     }
 
     /// All nodes ever added, those that have left included, by index.
@@ -359,12 +348,12 @@ impl Snapshot {
     }
 
     /// The nodes of the cluster in the order in which the scheduler examines them.
-    pub fn order(&self) -> &[NodeIndex] {
+    pub fn order(&self) -> &[NodeId] {
         &self.order
     }
 
     /// The nodes of the cluster with their indices, in the order in which the scheduler examines them.
-    pub fn nodes(&self) -> impl Iterator<Item = (NodeIndex, &NodeState)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeState)> {
         self.order.iter().map(|&index| (index, self.node(index)))
     }
 

@@ -7,6 +7,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use sim_models::id::NodeId;
 use sim_models::placement::affinity::{
     Affinity, NodeAffinity, PodAffinity, PodAffinityTerm, PreferredSchedulingTerm,
     WeightedPodAffinityTerm,
@@ -24,7 +25,7 @@ use sim_models::placement::snapshot::{Allocatable, Service, Workload};
 use sim_models::placement::spread::{HOSTNAME, NodeInclusionPolicy, WhenUnsatisfiable, ZONE};
 use sim_models::placement::taint::{Taint, TaintEffect, Toleration, TolerationOperator};
 use sim_models::placement::{
-    Config, Container, Node, NodeIndex, PodTemplate, Scheduler, Snapshot, TemplateId, Tie,
+    Config, Container, Node, PodTemplate, Scheduler, Snapshot, TemplateId, Tie,
     TopologySpreadConstraint,
 };
 
@@ -54,7 +55,7 @@ proptest! {
         for draw in draws {
             let template = TemplateId(draw % world.templates.len() as u32);
             let before = scheduler.cluster().clone();
-            let Ok(node) = scheduler.place_one(template, |choices| draw as usize % choices) else { continue };
+            let Ok(node) = scheduler.place_one(template, |choices| draw % choices) else { continue };
             let filters = Filters::prepare(&before, before.template(template));
             prop_assert_eq!(filters.check(before.node(node)), Ok(()));
             let after = scheduler.cluster().node(node);
@@ -132,7 +133,7 @@ fn a_sampled_cluster_is_decided_alike_with_and_without_memory() {
         ],
         ..PodTemplate::default()
     });
-    for pod in 0..1000 {
+    for pod in 0..1000_u32 {
         let decision = scheduler.decide(template);
         let (best, examined) = scheduler.best(template);
         assert_eq!(
@@ -236,7 +237,7 @@ impl Happening {
             } => {
                 let template = TemplateId(template % scheduler.cluster().templates().len() as u32);
                 scheduler.place(template, count, |replica, choices| {
-                    (tie + replica) as usize % choices
+                    (tie % choices + replica) % choices
                 });
             }
             Self::Terminate(draw) => {
@@ -266,7 +267,7 @@ impl Happening {
     }
 }
 
-fn some_pod(cluster: &Snapshot, draw: u32, running: bool) -> Option<(TemplateId, NodeIndex)> {
+fn some_pod(cluster: &Snapshot, draw: u32, running: bool) -> Option<(TemplateId, NodeId)> {
     let held = cluster
         .nodes()
         .flat_map(|(index, node)| node.held.iter().map(move |held| (index, held)));

@@ -119,6 +119,11 @@ impl Company {
         }
     }
 
+    /// Whether no company is required, and none that is not wanted lies anywhere.
+    pub(super) fn is_indifferent(&self) -> bool {
+        self.required.is_empty() && self.avoided == 0
+    }
+
     /// Whether the node at this position has the company that is required and none that is not wanted.
     pub(super) fn admits(&self, at: usize) -> bool {
         let in_domain = |key: &Key| key.topology.domain(at);
@@ -132,28 +137,19 @@ impl Company {
     }
 
     /// Adds the weighted scores of the feasible nodes to their totals, unless the plugin skips.
-    pub(super) fn add_scores(
-        &self,
-        feasible: &[u32],
-        raw: &mut Vec<i64>,
-        totals: &mut [i64],
-        factor: i64,
-    ) {
+    pub(super) fn add_scores(&self, feasible: &[u32], totals: &mut [i64], factor: i64) {
         if self.sympathies == 0 {
             return;
         }
-        let felt = |at: usize| {
-            self.keys
-                .iter()
-                .filter_map(|key| Some(key.sympathy[key.topology.domain(at)?]))
-                .sum::<i64>()
+        let felt = |&at: &u32| -> i64 {
+            let in_domain = |key: &Key| Some(key.sympathy[key.topology.domain(at as usize)?]);
+            self.keys.iter().filter_map(in_domain).sum()
         };
-        raw.clear();
-        raw.extend(feasible.iter().map(|&at| felt(at as usize)));
+        let raw: Vec<i64> = feasible.iter().map(felt).collect();
         let (Some(&lowest), Some(&highest)) = (raw.iter().min(), raw.iter().max()) else {
             return;
         };
-        for (total, &raw) in totals.iter_mut().zip(raw.iter()) {
+        for (total, &raw) in totals.iter_mut().zip(&raw) {
             *total += factor * normalise(raw, lowest, highest);
         }
     }

@@ -7,6 +7,8 @@
 //! It answers only which nodes are best. It must always answer as [`cycle::decide`](super::cycle::decide) does, which
 //! tests compare on random clusters.
 
+use std::ops::Range;
+
 use super::config::Config;
 use super::filter;
 use super::journal::Change;
@@ -15,8 +17,9 @@ use super::score::{
     Scorer, Weights, image_locality, node_affinity, node_resources_balanced_allocation,
     node_resources_fit, scale_down, scale_up, taint_toleration,
 };
-use super::snapshot::{NodeIndex, NodeState, Snapshot, TemplateId};
+use super::snapshot::{Snapshot, TemplateId};
 use super::template::Template;
+use crate::id::{Id, NodeId};
 
 use company::Company;
 use spread::{Hard, Soft};
@@ -31,10 +34,10 @@ pub(super) struct Ledger {
     template: TemplateId,
     epoch: u64,
     seen: u64,
-    seats: Vec<Seat>,
+    nodes: Nodes,
     seat_of: Vec<u32>,
     /// Where the nodes are that the pod's affinity names, if it names any.
-    named: Option<Vec<usize>>,
+    named: Option<Vec<u32>>,
     hard: Hard,
     soft: Soft,
     company: Company,
@@ -42,19 +45,22 @@ pub(super) struct Ledger {
     work: Work,
 }
 
-/// A node, at its place in the order of examination.
-#[derive(Clone, Debug)]
-struct Seat {
-    node: NodeIndex,
+/// The nodes in the order of examination: a list per question, so that a decision walks only over what it asks.
+#[derive(Clone, Debug, Default)]
+struct Nodes {
+    ids: Vec<NodeId>,
     /// Passes the filters that ask only what the node is.
-    admitted: bool,
+    admitted: Vec<bool>,
     /// Passes the filters that ask what is left of it, too.
-    open: bool,
+    open: Vec<bool>,
     /// Weighted scores of the plugins that look at this node alone.
-    own: i64,
-    image: i64,
-    taints: i64,
-    wishes: i64,
+    own: Vec<i64>,
+    /// ImageLocality, weighted.
+    image: Vec<i64>,
+    /// Raw values of TaintToleration; empty when all are 0.
+    taints: Vec<i64>,
+    /// Raw values of NodeAffinity; empty when all are 0.
+    wishes: Vec<i64>,
 }
 
 /// What a pod of some template changes for the ledger's template, wherever it lies.
@@ -69,9 +75,8 @@ struct Effect {
 #[derive(Clone, Debug, Default)]
 struct Work {
     feasible: Vec<u32>,
-    raw: Vec<i64>,
     totals: Vec<i64>,
-    best: Vec<NodeIndex>,
+    best: Vec<NodeId>,
 }
 
 impl Ledger {
@@ -82,7 +87,7 @@ impl Ledger {
             template,
             epoch: cluster.epoch(),
             seen: cluster.journal().end(),
-            seats: seats(cluster, pod),
+            nodes: Nodes::new(cluster, pod, &config.weights),
             seat_of: vec![u32::MAX; cluster.all_nodes().len()],
             named: named_positions(cluster, pod),
             hard: Hard::new(cluster, pod),
@@ -92,7 +97,7 @@ impl Ledger {
             work: Work::default(),
         };
         for (at, (index, node)) in cluster.nodes().enumerate() {
-            ledger.seat_of[index.position()] = at as u32;
+            ledger.seat_of[index.index()] = at as u32;
             for held in &node.held {
                 ledger.count(
                     cluster,
@@ -102,7 +107,7 @@ impl Ledger {
                     i64::from(held.all()),
                 );
             }
-            ledger.refresh(cluster, &config.weights, at);
+            ledger.nodes.refresh(cluster, pod, &config.weights, at);
         }
         ledger
     }
@@ -129,24 +134,25 @@ impl Ledger {
             all,
         } in missed
         {
-            let at = self.seat_of[node.position()] as usize;
+            let at = self.seat_of[node.index()] as usize;
             self.count(cluster, template, at, i64::from(running), i64::from(all));
-            self.refresh(cluster, &config.weights, at);
+            self.nodes.refresh(
+                cluster,
+                cluster.template(self.template),
+                &config.weights,
+                at,
+            );
         }
         self.seen = cluster.journal().end();
     }
 
     /// The best nodes for one more pod, and how many nodes were examined, from position `start` of the order on.
-    pub(super) fn best(&mut self, config: &Config, start: usize) -> (&[NodeIndex], usize) {
+    pub(super) fn best(&mut self, config: &Config, start: usize) -> (&[NodeId], usize) {
         let examined = self.find_feasible(config.percentage_of_nodes_to_score, start);
-        self.work.best.clear();
-        if self.work.feasible.len() < 2 {
-            self.work.best.extend(
-                self.work
-                    .feasible
-                    .iter()
-                    .map(|&at| self.seats[at as usize].node),
-            );
+        let Work { feasible, best, .. } = &mut self.work;
+        if feasible.len() < 2 {
+            best.clear();
+            best.extend(feasible.iter().map(|&at| self.nodes.ids[at as usize]));
         } else {
             self.add_up(&config.weights);
             self.keep_highest();
@@ -154,47 +160,43 @@ impl Ledger {
         (&self.work.best, examined)
     }
 
-    /// Lists the feasible nodes until there are enough of them.
+    /// Lists the feasible nodes until there are enough of them. Says how many nodes it examined.
     fn find_feasible(&mut self, percentage: u8, start: usize) -> usize {
+        self.work.feasible.clear();
+        let size = self.named.as_ref().map_or(self.nodes.ids.len(), Vec::len);
+        let start = start % size.max(1);
+        let wanted = feasible_nodes_to_find(size, percentage);
         match self.named.take() {
             Some(named) => {
-                let start = start % named.len().max(1);
-                let rotated = named[start..].iter().chain(&named[..start]);
-                let examined = self.examine(
-                    rotated.copied(),
-                    feasible_nodes_to_find(named.len(), percentage),
-                );
+                let turn = |range: Range<usize>| named[range].iter().map(|&at| at as usize);
+                let examined = self.examine(turn(start..size), turn(0..start), wanted);
                 self.named = Some(named);
                 examined
             }
-            None => {
-                let seats = self.seats.len();
-                self.examine(
-                    (start..seats).chain(0..start),
-                    feasible_nodes_to_find(seats, percentage),
-                )
-            }
+            None => self.examine(start..size, 0..start, wanted),
         }
     }
 
-    fn examine(&mut self, positions: impl Iterator<Item = usize>, wanted: usize) -> usize {
+    fn examine<I: Iterator<Item = usize>>(&mut self, first: I, then: I, wanted: usize) -> usize {
         let Self {
-            seats,
+            nodes,
             hard,
             company,
-            work,
+            work: Work { feasible, .. },
             ..
         } = self;
-        let hard = hard.limits();
-        work.feasible.clear();
+        let limits = hard.limits();
+        let indifferent = limits.is_empty() && company.is_indifferent();
         let mut examined = 0;
-        for at in positions {
-            if work.feasible.len() >= wanted {
-                break;
-            }
-            examined += 1;
-            if seats[at].open && hard.hold(at) && company.admits(at) {
-                work.feasible.push(at as u32);
+        for positions in [first, then] {
+            for at in positions {
+                if feasible.len() >= wanted {
+                    return examined;
+                }
+                examined += 1;
+                if nodes.open[at] && (indifferent || limits.hold(at) && company.admits(at)) {
+                    feasible.push(at as u32);
+                }
             }
         }
         examined
@@ -203,33 +205,32 @@ impl Ledger {
     /// Sums the weighted scores of the feasible nodes. What is the same for all of them is left out.
     fn add_up(&mut self, weights: &Weights) {
         let Self {
-            seats,
+            nodes,
             soft,
             company,
-            work,
+            work: Work {
+                feasible, totals, ..
+            },
             ..
         } = self;
-        let Work {
-            feasible,
-            raw,
-            totals,
-            ..
-        } = work;
-        let seat = |at: &u32| &seats[*at as usize];
         totals.clear();
-        totals.extend(feasible.iter().map(|at| seat(at).own));
-        soft.add_scores(feasible, raw, totals, weights.of(Scorer::PodTopologySpread));
-        company.add_scores(feasible, raw, totals, weights.of(Scorer::InterPodAffinity));
-        let mut add = |of: fn(&Seat) -> i64, scale: fn(i64, i64) -> i64, scorer| {
-            let highest = feasible.iter().map(|at| of(seat(at))).max().unwrap_or(0);
-            if highest > 0 {
-                for (total, at) in totals.iter_mut().zip(feasible.iter()) {
-                    *total += weights.of(scorer) * scale(of(seat(at)), highest);
-                }
-            }
-        };
-        add(|seat| seat.taints, scale_down, Scorer::TaintToleration);
-        add(|seat| seat.wishes, scale_up, Scorer::NodeAffinity);
+        totals.extend(feasible.iter().map(|&at| nodes.own[at as usize]));
+        soft.add_scores(feasible, totals, weights.of(Scorer::PodTopologySpread));
+        company.add_scores(feasible, totals, weights.of(Scorer::InterPodAffinity));
+        add_scaled(
+            &nodes.taints,
+            feasible,
+            totals,
+            weights.of(Scorer::TaintToleration),
+            scale_down,
+        );
+        add_scaled(
+            &nodes.wishes,
+            feasible,
+            totals,
+            weights.of(Scorer::NodeAffinity),
+            scale_up,
+        );
     }
 
     fn keep_highest(&mut self) {
@@ -239,12 +240,17 @@ impl Ledger {
             best,
             ..
         } = &mut self.work;
-        let highest = totals.iter().copied().max();
+        let highest = totals
+            .iter()
+            .copied()
+            .max()
+            .expect("two feasible nodes or more are scored");
         let tied = feasible
             .iter()
             .zip(totals.iter())
-            .filter(|&(_, &total)| Some(total) == highest);
-        best.extend(tied.map(|(&at, _)| self.seats[at as usize].node));
+            .filter(|&(_, &total)| total == highest);
+        best.clear();
+        best.extend(tied.map(|(&at, _)| self.nodes.ids[at as usize]));
     }
 
     /// Enters pods of a template that came to a node, or, with negative counts, left it.
@@ -271,45 +277,73 @@ impl Ledger {
             company: self.company.effect_of(cluster, pod, other),
         }
     }
+}
+
+/// Adds the weighted scores of a plugin that scales its raw values by the highest; `raw` is empty when all are 0.
+fn add_scaled(
+    raw: &[i64],
+    feasible: &[u32],
+    totals: &mut [i64],
+    factor: i64,
+    scale: fn(i64, i64) -> i64,
+) {
+    if raw.is_empty() {
+        return;
+    }
+    let highest = feasible
+        .iter()
+        .map(|&at| raw[at as usize])
+        .max()
+        .unwrap_or(0);
+    for (total, &at) in totals.iter_mut().zip(feasible) {
+        *total += factor * scale(raw[at as usize], highest);
+    }
+}
+
+impl Nodes {
+    fn new(cluster: &Snapshot, pod: &Template, weights: &Weights) -> Self {
+        let mut nodes = Self::default();
+        for (id, node) in cluster.nodes() {
+            nodes.ids.push(id);
+            nodes.admitted.push(filter::check_node(pod, node).is_ok());
+            let image = image_locality::locality(cluster, pod, node);
+            nodes.image.push(weights.of(Scorer::ImageLocality) * image);
+            nodes.taints.push(taint_toleration::raw(pod, node));
+            nodes.wishes.push(node_affinity::raw(pod, node));
+        }
+        for raw in [&mut nodes.taints, &mut nodes.wishes] {
+            if raw.iter().all(|&value| value == 0) {
+                raw.clear();
+            }
+        }
+        nodes.open = vec![false; nodes.ids.len()];
+        nodes.own = vec![0; nodes.ids.len()];
+        nodes
+    }
 
     /// Looks anew at what is left of a node.
-    fn refresh(&mut self, cluster: &Snapshot, weights: &Weights, at: usize) {
-        let pod = cluster.template(self.template);
-        let seat = &mut self.seats[at];
-        let node = cluster.node(seat.node);
-        seat.open = seat.admitted && filter::check_room(cluster, pod, node).is_ok();
-        seat.own = own_score(pod, node, weights) + weights.of(Scorer::ImageLocality) * seat.image;
+    fn refresh(&mut self, cluster: &Snapshot, pod: &Template, weights: &Weights, at: usize) {
+        let node = cluster.node(self.ids[at]);
+        self.open[at] = self.admitted[at] && filter::check_room(cluster, pod, node).is_ok();
+        let left =
+            weights.of(Scorer::NodeResourcesFit) * node_resources_fit::least_allocated(pod, node);
+        let balance = if node_resources_balanced_allocation::has_requests(pod) {
+            let weight = weights.of(Scorer::NodeResourcesBalancedAllocation);
+            weight * node_resources_balanced_allocation::balance(pod, node)
+        } else {
+            0
+        };
+        self.own[at] = left + balance + self.image[at];
     }
-}
-
-fn own_score(pod: &Template, node: &NodeState, weights: &Weights) -> i64 {
-    let left =
-        weights.of(Scorer::NodeResourcesFit) * node_resources_fit::least_allocated(pod, node);
-    if !node_resources_balanced_allocation::has_requests(pod) {
-        return left;
-    }
-    let weight = weights.of(Scorer::NodeResourcesBalancedAllocation);
-    left + weight * node_resources_balanced_allocation::balance(pod, node)
-}
-
-fn seats(cluster: &Snapshot, pod: &Template) -> Vec<Seat> {
-    let seat = |(index, node): (NodeIndex, &NodeState)| Seat {
-        node: index,
-        admitted: filter::check_node(pod, node).is_ok(),
-        open: false,
-        own: 0,
-        image: image_locality::locality(cluster, pod, node),
-        taints: taint_toleration::raw(pod, node),
-        wishes: node_affinity::raw(pod, node),
-    };
-    cluster.nodes().map(seat).collect()
 }
 
 /// Where the nodes are that the pod's affinity names, if it names any.
-fn named_positions(cluster: &Snapshot, pod: &Template) -> Option<Vec<usize>> {
+fn named_positions(cluster: &Snapshot, pod: &Template) -> Option<Vec<u32>> {
     let named = filter::node_affinity::named_nodes(&pod.pod)?;
-    let is_named = |at: &usize| {
-        filter::node_affinity::check_name(Some(&named), cluster.node(cluster.order()[*at])).is_ok()
-    };
-    Some((0..cluster.order().len()).filter(is_named).collect())
+    let names_it = |node| filter::node_affinity::check_name(Some(&named), node).is_ok();
+    let positions = cluster
+        .nodes()
+        .zip(0..)
+        .filter(|&((_, node), _)| names_it(node));
+    Some(positions.map(|(_, at)| at).collect())
 }

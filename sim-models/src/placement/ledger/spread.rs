@@ -91,6 +91,11 @@ impl Hard {
 }
 
 impl Limits<'_> {
+    /// Whether there are no hard constraints.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether every constraint would hold with one more pod on the node at this position.
     pub(super) fn hold(&self, at: usize) -> bool {
         let below = |(count, limit): &(&HardCount, i64)| {
@@ -154,7 +159,9 @@ impl Domains {
 #[derive(Clone, Debug)]
 pub(super) struct Soft {
     counts: Vec<SoftCount>,
+    /// By position; empty when all nodes are looked at.
     looked_at: Vec<bool>,
+    work: Work,
 }
 
 #[derive(Clone, Debug)]
@@ -164,7 +171,17 @@ struct SoftCount {
     included: Vec<bool>,
     /// By position where every node is a domain, else by domain, the nodes without the label last.
     pods: Vec<i64>,
-    seen: Vec<bool>,
+    /// By domain: what a node in it adds to its raw score. Made anew for every decision.
+    penalties: Vec<f64>,
+}
+
+/// Lists reused from decision to decision.
+#[derive(Clone, Debug, Default)]
+struct Work {
+    candidates: Vec<u32>,
+    penalties: Vec<f64>,
+    raw: Vec<i64>,
+    scores: Vec<i64>,
 }
 
 impl Soft {
@@ -178,21 +195,26 @@ impl Soft {
             } else {
                 topology.len() + 1
             };
-            let (pods, seen) = (vec![0; domains], vec![false; domains]);
+            let (pods, penalties) = (vec![0; domains], vec![0.0; domains]);
             SoftCount {
                 constraint: constraint.clone(),
                 topology,
                 included,
                 pods,
-                seen,
+                penalties,
             }
         };
+        let mut looked_at: Vec<bool> = cluster
+            .nodes()
+            .map(|(_, node)| applied.looks_at(node))
+            .collect();
+        if looked_at.iter().all(|&looked_at| looked_at) {
+            looked_at.clear();
+        }
         Self {
             counts: applied.constraints.iter().map(count).collect(),
-            looked_at: cluster
-                .nodes()
-                .map(|(_, node)| applied.looks_at(node))
-                .collect(),
+            looked_at,
+            work: Work::default(),
         }
     }
 
@@ -221,72 +243,100 @@ impl Soft {
     }
 
     /// Adds the weighted scores of the feasible nodes to their totals, unless the plugin skips.
-    pub(super) fn add_scores(
-        &mut self,
-        feasible: &[u32],
-        raw: &mut Vec<i64>,
-        totals: &mut [i64],
-        factor: i64,
-    ) {
+    pub(super) fn add_scores(&mut self, feasible: &[u32], totals: &mut [i64], factor: i64) {
         if self.counts.is_empty() {
             return;
         }
-        let looked_at = &self.looked_at;
-        let candidates = || {
-            feasible
-                .iter()
-                .map(|&at| at as usize)
-                .filter(|&at| looked_at[at])
-        };
-        let weigh = |count: &mut SoftCount| {
-            if count.constraint.is_per_node() {
-                weight(candidates().count())
-            } else {
-                weight(count.distinct_domains(candidates()))
-            }
-        };
-        let weights: Vec<f64> = self.counts.iter_mut().map(weigh).collect();
-        let penalty = |at: usize| {
-            self.counts
-                .iter()
-                .zip(&weights)
-                .fold(0.0, |sum, (count, &weight)| sum + count.penalty(at, weight))
-        };
+        let Self {
+            counts,
+            looked_at,
+            work,
+        } = self;
+        let Work {
+            candidates,
+            penalties,
+            raw,
+            scores,
+        } = work;
+        let is_candidate = |at: u32| looked_at.is_empty() || looked_at[at as usize];
+        candidates.clear();
+        candidates.extend(feasible.iter().copied().filter(|&at| is_candidate(at)));
+        penalties.clear();
+        penalties.resize(candidates.len(), 0.0);
+        for count in counts {
+            count.add_penalties(candidates, penalties);
+        }
         raw.clear();
-        raw.extend(candidates().map(|at| rounded(penalty(at))));
+        raw.extend(penalties.iter().map(|&penalty| rounded(penalty)));
         let (Some(&lowest), Some(&highest)) = (raw.iter().min(), raw.iter().max()) else {
             return;
+        };
+        score_table(scores, lowest, highest, raw.len());
+        let score = |raw: i64| match scores.get((raw - lowest) as usize) {
+            Some(score) => factor * score,
+            None => factor * normalise(raw, lowest, highest),
         };
         let scored = feasible
             .iter()
             .zip(totals)
-            .filter(|&(&at, _)| looked_at[at as usize]);
+            .filter(|&(&at, _)| is_candidate(at));
         for ((_, total), &raw) in scored.zip(raw.iter()) {
-            *total += factor * normalise(raw, lowest, highest);
+            *total += score(raw);
         }
     }
 }
 
+/// Lists the scores of the raw values from `lowest` on, at most `limit` of them: a look is cheaper than a division.
+fn score_table(scores: &mut Vec<i64>, lowest: i64, highest: i64, limit: usize) {
+    scores.clear();
+    scores.extend(
+        (lowest..=highest)
+            .take(limit)
+            .map(|raw| normalise(raw, lowest, highest)),
+    );
+}
+
 impl SoftCount {
-    fn distinct_domains(&mut self, candidates: impl Iterator<Item = usize>) -> usize {
-        self.seen.fill(false);
-        candidates
-            .filter(|&at| {
-                !std::mem::replace(&mut self.seen[self.topology.domain_or_rest(at)], true)
-            })
-            .count()
+    /// Adds what the constraint adds to the raw score of each candidate.
+    fn add_penalties(&mut self, candidates: &[u32], penalties: &mut [f64]) {
+        if self.constraint.is_per_node() {
+            self.add_by_node(candidates, penalties);
+        } else {
+            self.add_by_domain(candidates, penalties);
+        }
     }
 
-    fn penalty(&self, at: usize, weight: f64) -> f64 {
-        let Some(domain) = self.topology.domain(at) else {
-            return 0.0;
-        };
-        let here = if self.constraint.is_per_node() {
-            self.pods[at]
-        } else {
-            self.pods[domain]
-        };
-        penalty(here, weight, self.constraint.max_skew)
+    fn add_by_node(&self, candidates: &[u32], penalties: &mut [f64]) {
+        let weight = weight(candidates.len());
+        for (sum, &at) in penalties.iter_mut().zip(candidates) {
+            if self.topology.domain(at as usize).is_some() {
+                *sum += penalty(self.pods[at as usize], weight, self.constraint.max_skew);
+            }
+        }
+    }
+
+    fn add_by_domain(&mut self, candidates: &[u32], penalties: &mut [f64]) {
+        let domain_of = |at: u32| self.topology.domain_or_rest(at as usize);
+        // A domain without a candidate keeps its mark; the others are counted as they are met.
+        self.penalties.fill(f64::NAN);
+        let mut domains = 0;
+        for &at in candidates {
+            let penalty = &mut self.penalties[domain_of(at)];
+            domains += usize::from(penalty.is_nan());
+            *penalty = 0.0;
+        }
+        let weight = weight(domains);
+        for (domain, value) in self
+            .penalties
+            .iter_mut()
+            .enumerate()
+            .take(self.topology.len())
+        {
+            *value = penalty(self.pods[domain], weight, self.constraint.max_skew);
+        }
+        for (sum, &at) in penalties.iter_mut().zip(candidates) {
+            *sum += self.penalties[domain_of(at)];
+        }
     }
 }
 

@@ -7,12 +7,10 @@ use crate::placement::snapshot::Snapshot;
 /// The domains that one node label makes.
 #[derive(Clone, Debug)]
 pub(super) struct Topology {
+    /// By position; the number of domains where the node does not carry the label.
     domain_of: Vec<u32>,
-    domains: usize,
+    domains: u32,
 }
-
-/// Stands for "the node does not carry the label".
-const NONE: u32 = u32::MAX;
 
 impl Topology {
     pub(super) fn new(cluster: &Snapshot, key: &str) -> Self {
@@ -21,32 +19,33 @@ impl Topology {
             let next = known.len() as u32;
             *known.entry(value).or_insert(next)
         };
-        let domain_of = cluster
-            .nodes()
-            .map(|(_, node)| match node.node.labels.get(key) {
-                Some(value) => domain(value.as_str()),
-                None => NONE,
-            });
-        let domain_of = domain_of.collect();
+        let values = cluster.nodes().map(|(_, node)| node.node.labels.get(key));
+        let domains: Vec<Option<u32>> = values
+            .map(|value| value.map(|value| domain(value.as_str())))
+            .collect();
+        let rest = known.len() as u32;
         Self {
-            domain_of,
-            domains: known.len(),
+            domain_of: domains
+                .into_iter()
+                .map(|domain| domain.unwrap_or(rest))
+                .collect(),
+            domains: rest,
         }
     }
 
     /// The domain of the node at this position.
     pub(super) fn domain(&self, at: usize) -> Option<usize> {
         let domain = self.domain_of[at];
-        (domain != NONE).then_some(domain as usize)
+        (domain != self.domains).then_some(domain as usize)
     }
 
-    /// The same, with the nodes that lack the label as one more domain.
+    /// The same, with the nodes that lack the label as one more domain, the last.
     pub(super) fn domain_or_rest(&self, at: usize) -> usize {
-        self.domain(at).unwrap_or(self.domains)
+        self.domain_of[at] as usize
     }
 
     /// How many domains there are.
     pub(super) fn len(&self) -> usize {
-        self.domains
+        self.domains as usize
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! Source: kube-scheduler 1.34 `plugins/imagelocality/image_locality.go`.
 
+use crate::id::NodeId;
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::template::Template;
 
 const MIB: i64 = 1 << 20;
@@ -16,7 +17,7 @@ const LEAST_BYTES: i64 = 23 * MIB;
 const MOST_BYTES: i64 = 1000 * MIB;
 
 /// Scores the feasible nodes from 0 to 100.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Vec<i64> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Vec<i64> {
     feasible
         .iter()
         .map(|&node| locality(cluster, pod, cluster.node(node)))

@@ -5,10 +5,11 @@
 //!
 //! Source: kube-scheduler 1.34 `plugins/interpodaffinity/scoring.go`.
 
+use crate::id::NodeId;
 use std::collections::BTreeMap;
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, Snapshot};
+use crate::placement::snapshot::Snapshot;
 use crate::placement::template::Template;
 
 /// What a required affinity term of a pod that is there counts.
@@ -17,7 +18,7 @@ use crate::placement::template::Template;
 const REQUIRED_WEIGHT: i64 = 1;
 
 /// Scores the feasible nodes from 0 to 100; skips when no preference meets any pod.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Option<Vec<i64>> {
     let mut places: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for (_, node) in cluster.nodes() {
         for held in &node.held {
@@ -30,7 +31,7 @@ pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Opti
             }
         }
     }
-    let raw = |node: &NodeIndex| -> i64 {
+    let raw = |node: &NodeId| -> i64 {
         let labels = &cluster.node(*node).node.labels;
         let here = |(key, value): (&str, &str)| labels.get(key).is_some_and(|own| own == value);
         places

@@ -3,12 +3,13 @@
 //! Every plugin gives every feasible node a whole number from 0 to 100, times the plugin's weight; the sums are
 //! compared. A plugin that finds nothing to say about the pod skips, and adds nothing anywhere.
 
+use crate::id::NodeId;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{NodeIndex, Snapshot};
+use super::snapshot::Snapshot;
 use super::template::Template;
 
 pub mod image_locality;
@@ -58,7 +59,7 @@ impl Scorer {
         self,
         cluster: &Snapshot,
         pod: &Template,
-        feasible: &[NodeIndex],
+        feasible: &[NodeId],
     ) -> Option<Vec<i64>> {
         match self {
             Self::TaintToleration => Some(taint_toleration::score(cluster, pod, feasible)),

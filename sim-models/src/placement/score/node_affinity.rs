@@ -1,11 +1,12 @@
 //! NodeAffinity, the score: more of the pod's preferred node affinity.
 
+use crate::id::NodeId;
 use crate::placement::score::{by_highest, scale_up};
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100; skips a pod without preferences.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Option<Vec<i64>> {
     let raw = || {
         feasible
             .iter()

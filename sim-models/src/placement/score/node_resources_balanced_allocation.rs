@@ -5,12 +5,13 @@
 //!
 //! Source: kube-scheduler 1.34 `plugins/noderesources/balanced_allocation.go`.
 
+use crate::id::NodeId;
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100; skips a pod without requests.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Option<Vec<i64>> {
     has_requests(pod).then(|| {
         feasible
             .iter()

@@ -4,12 +4,13 @@
 //!
 //! Source: kube-scheduler 1.34 `plugins/noderesources/least_allocated.go`.
 
+use crate::id::NodeId;
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Vec<i64> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Vec<i64> {
     feasible
         .iter()
         .map(|&node| least_allocated(pod, cluster.node(node)))

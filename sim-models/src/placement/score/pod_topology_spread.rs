@@ -6,16 +6,17 @@
 //!
 //! Source: kube-scheduler 1.34 `plugins/podtopologyspread/scoring.go`.
 
+use crate::id::NodeId;
 use std::collections::BTreeMap;
 
 use crate::placement::score::MAX_SCORE;
-use crate::placement::snapshot::{NodeIndex, NodeState, Snapshot};
+use crate::placement::snapshot::{NodeState, Snapshot};
 use crate::placement::spread::WhenUnsatisfiable;
 use crate::placement::spreading::{Applied, Spreading};
 use crate::placement::template::Template;
 
 /// Scores the feasible nodes from 0 to 100; skips a pod without soft constraints.
-pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeIndex]) -> Option<Vec<i64>> {
+pub fn score(cluster: &Snapshot, pod: &Template, feasible: &[NodeId]) -> Option<Vec<i64>> {
     let applied = Applied::to(&pod.pod, cluster, WhenUnsatisfiable::ScheduleAnyway);
     if applied.constraints.is_empty() {
         return None;

@@ -4,8 +4,9 @@ mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sim_models::id::NodeId;
 use sim_models::placement::cycle::Decision;
-use sim_models::placement::{Config, NodeIndex, Scheduler, Snapshot, TemplateId};
+use sim_models::placement::{Config, Scheduler, Snapshot, TemplateId};
 
 use recorded::{Cluster, Expected, Sequence, Sequences, Step, Steps};
 
@@ -86,7 +87,7 @@ fn every_recorded_sequence_is_placed_alike() {
 struct Loaded {
     snapshot: Snapshot,
     templates: BTreeMap<String, TemplateId>,
-    nodes: BTreeMap<String, NodeIndex>,
+    nodes: BTreeMap<String, NodeId>,
 }
 
 impl Loaded {
@@ -145,8 +146,8 @@ fn compare(
     tally: &mut Tally,
 ) -> Vec<String> {
     tally.decisions += 1;
-    let name = |node: &NodeIndex| cluster.node(*node).node.name.clone();
-    let names = |nodes: &[NodeIndex]| nodes.iter().map(name).collect::<BTreeSet<_>>();
+    let name = |node: &NodeId| cluster.node(*node).node.name.clone();
+    let names = |nodes: &[NodeId]| nodes.iter().map(name).collect::<BTreeSet<_>>();
     let mut differences = Vec::new();
     let mut differ = |what: &str, found: String, expected: String| {
         if found != expected {
@@ -206,7 +207,7 @@ fn compare(
 }
 
 /// The score table of a decision, as recorded: a row per node, the total last. Empty when nothing was scored.
-fn scores(decision: &Decision, name: &impl Fn(&NodeIndex) -> String) -> BTreeMap<String, Vec<i64>> {
+fn scores(decision: &Decision, name: &impl Fn(&NodeId) -> String) -> BTreeMap<String, Vec<i64>> {
     if decision.columns.is_empty() {
         return BTreeMap::new();
     }
