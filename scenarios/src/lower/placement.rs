@@ -29,30 +29,21 @@ pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> 
                     .collect()
             }
             None => {
-                let tie = |replica: u32, choices: usize| {
-                    let choices =
-                        u32::try_from(choices).expect("a cluster has fewer than 2^32 nodes");
+                let tie = |replica: u32, choices: u32| {
                     streams
                         .nth(PLACEMENT, index as u64, u64::from(replica))
-                        .below(choices) as usize
+                        .below(choices)
                 };
                 let placed = scheduler.place(template, deployment.replicas.get(), tie);
                 assert!(
                     placed.pending.is_none(),
                     "nodes without limits take every pod"
                 );
-                placed
-                    .nodes
-                    .iter()
-                    .map(|node| NodeId::from_index(node.position()))
-                    .collect()
+                placed.nodes
             }
         };
         if deployment.placement.is_some() {
-            for node in &on {
-                let node = sim_models::placement::NodeIndex(
-                    u32::try_from(node.index()).expect("ids are 32 bits"),
-                );
+            for &node in &on {
                 scheduler.cluster_mut().bind(template, node);
             }
         }
