@@ -210,9 +210,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "draining",
     ),
     ("load_balancer.target_groups.*.upstream.http2", "HTTP/2"),
-    ("clients.*.arrivals.Bursts", "bursts"),
-    ("clients.*.arrivals.Piecewise", "rates that change"),
-    ("clients.*.arrivals.Periodic", "rates that change"),
     ("clients.*.protocol", "HTTP/2 and gRPC clients"),
     (
         "clients.*.dns.honours_ttl",

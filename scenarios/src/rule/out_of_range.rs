@@ -1,7 +1,7 @@
 //! T018: values outside of what the real system accepts.
 
 use sim_core::SimDuration;
-use sim_models::request::client::{Arrivals, Reuse};
+use sim_models::request::client::Reuse;
 use sim_models::request::load_balancer::Kind;
 use sim_models::request::server::WhenFull;
 
@@ -107,12 +107,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 "a path that begins with \"/\"",
             );
         }
-        if let Arrivals::CurlLoop { requests, .. } = population.arrivals {
-            must(
-                requests > 0,
-                &["clients", name, "arrivals", "requests"],
-                "1 or more",
-            );
+        if let Some(expected) = population.arrivals.flaw() {
+            must(false, &["clients", name, "arrivals"], expected);
         }
         if let Some(limit) = population.stop_after {
             must(limit > 0, &["clients", name, "stop_after"], "1 or more");

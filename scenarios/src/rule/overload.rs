@@ -35,10 +35,19 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 fn requests_per_second(subject: &Subject<'_>, deployment: &str) -> f64 {
     let mut total = 0.0;
     for population in subject.scenario.clients.values() {
-        let (Arrivals::Poisson { rate } | Arrivals::Constant { rate }) = &population.arrivals
-        else {
+        let from = population.start;
+        let until = population
+            .stop
+            .map_or(subject.duration(), |stop| stop.min(subject.duration()));
+        if until <= from {
+            continue;
+        }
+        let active = until - from;
+        let sustained = !matches!(population.arrivals, Arrivals::CurlLoop { .. });
+        let Some(requests) = population.arrivals.expected(active).filter(|_| sustained) else {
             continue;
         };
+        let rate = requests / active.as_secs_f64();
         let mut weights: BTreeMap<Option<&str>, f64> = BTreeMap::new();
         for request in &population.requests {
             *weights
@@ -49,7 +58,7 @@ fn requests_per_second(subject: &Subject<'_>, deployment: &str) -> f64 {
             weights.insert(deployment_of(subject, "/"), 1.0);
         }
         let here = weights.get(&Some(deployment)).copied().unwrap_or(0.0);
-        total += rate.as_per_second() * here / weights.values().sum::<f64>();
+        total += rate * here / weights.values().sum::<f64>();
     }
     total
 }

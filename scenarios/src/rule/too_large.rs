@@ -1,5 +1,6 @@
 //! T019: what would this run take?
 
+use sim_core::SimDuration;
 use sim_models::request::client::{Arrivals, Config, InParallel};
 
 use super::Subject;
@@ -92,14 +93,24 @@ fn extent(population: &Config, subject: &Subject<'_>) -> Extent {
         .map_or(f64::INFINITY, |limit| limit as f64);
     // Whoever waits longest waits for the load balancer to give up: a minute.
     const LONGEST_STAY_SECONDS: f64 = 60.0;
+    let expected = |seconds: f64| {
+        population
+            .arrivals
+            .expected(SimDuration::from_secs_f64(seconds))
+    };
+    if let Some(requests) = expected(active) {
+        let requests = requests.min(limit);
+        // Of the longest stay, wherever the rate is highest.
+        let share = match population.arrivals {
+            Arrivals::CurlLoop { .. } | Arrivals::Trace { .. } | Arrivals::Bursts { .. } => 1.0,
+            _ => (LONGEST_STAY_SECONDS / active.max(1e-9)).min(1.0),
+        };
+        return Extent {
+            requests,
+            at_once: requests * share,
+        };
+    }
     match &population.arrivals {
-        Arrivals::Poisson { rate } | Arrivals::Constant { rate } => {
-            let requests = (rate.as_per_second() * active).min(limit);
-            Extent {
-                requests,
-                at_once: (rate.as_per_second() * LONGEST_STAY_SECONDS.min(active)).min(requests),
-            }
-        }
         Arrivals::CurlLoop {
             requests,
             in_parallel,
@@ -121,6 +132,7 @@ fn extent(population: &Config, subject: &Subject<'_>) -> Extent {
                 at_once: users,
             }
         }
+        _ => unreachable!("every open loop knows how many requests to expect"),
     }
 }
 

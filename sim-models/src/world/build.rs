@@ -9,7 +9,7 @@ use super::population;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
 use crate::id::{
-    Arena, DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId, ServiceId,
+    Arena, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId, ServiceId,
     Slab, TargetGroupId, TargetId, ZoneId,
 };
 use crate::observe::Recorder;
@@ -46,7 +46,6 @@ pub struct World<R> {
     pub(super) cursors: Vec<Cursor>,
     pub(super) pools: Pools,
     pub(super) servers: Arena<PodId, Server>,
-    starts: Vec<SimTime>,
 }
 
 /// A Deployment's server, ready for use.
@@ -134,23 +133,17 @@ impl<R: Recorder> World<R> {
             requests: Slab::default(),
             pools: Pools::new(load_balancer_nodes, targets),
             servers: blueprint.pods.iter().map(|_| Server::default()).collect(),
-            starts: blueprint
-                .populations
-                .iter()
-                .map(|it| SimTime::ZERO + it.config.start)
-                .collect(),
             streams,
         })
     }
 
     /// What is planned at time zero.
-    pub(super) fn first_events(&self) -> Vec<(SimTime, Event)> {
-        let populations = self.populations.enumerate();
-        populations
-            .flat_map(|(id, population)| {
-                population.first_events(id, self.starts[id.index()], &self.streams)
-            })
-            .collect()
+    pub(super) fn first_events(&mut self) -> Vec<(SimTime, Event)> {
+        let mut events = Vec::new();
+        for id in self.populations.ids() {
+            events.extend(self.populations[id].first_events(id, &self.streams));
+        }
+        events
     }
 
     /// Requests on their way.

@@ -64,7 +64,7 @@ pub fn run<R: Recorder>(
     let end = SimTime::ZERO + blueprint.run.warm_up + blueprint.run.length;
     let world = World::new(blueprint, streams, recorder)?;
     let mut simulation = Simulation::new(world).with_event_budget(blueprint.run.event_budget);
-    let first = simulation.model().first_events();
+    let first = simulation.model_mut().first_events();
     for (at, event) in first {
         simulation.agenda().at(at, event);
     }

@@ -1,13 +1,13 @@
 //! Clients at work: when the next request is born, from which address, on which connection.
 
-use sim_core::{Agenda, Block, Blocks, DistError, Sampler, SimDuration, SimTime, Streams};
+use sim_core::{Agenda, Block, Blocks, Dist, DistError, Sampler, SimDuration, SimTime, Streams};
 
 use super::blueprint::{Blueprint, Population};
 use super::build::World;
 use super::event::{Event, UserId};
 use crate::id::{LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::{Observation, Recorder};
-use crate::request::client::{Arrivals, Connection, Connections, InParallel, Reuse};
+use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::{Hop, Outcome, Request, dns, word};
 use crate::streams::REQUESTS;
 
@@ -19,6 +19,8 @@ pub(super) struct State {
     next: Block,
     /// Requests born so far.
     born: u64,
+    /// When the population begins.
+    start: SimTime,
     /// No request is born from here on.
     stop: SimTime,
     /// No request beyond this many.
@@ -36,12 +38,8 @@ pub(super) struct State {
 /// When requests start.
 #[derive(Debug)]
 enum Pace {
-    /// Exponential gaps.
-    Poisson { mean_gap: Sampler },
-    /// Equal gaps.
-    Constant { gap: SimDuration },
-    /// All at once.
-    AtOnce,
+    /// By a clock, whatever becomes of the requests before.
+    Open(ArrivalClock),
     /// After an answer, and a time to think.
     Closed {
         think: Sampler,
@@ -87,6 +85,7 @@ impl State {
             next: blocks.draw(),
             blocks,
             born: 0,
+            start: SimTime::ZERO + config.start,
             stop: config
                 .stop
                 .map_or(SimTime::MAX, |stop| SimTime::ZERO + stop),
@@ -107,35 +106,35 @@ impl State {
         })
     }
 
-    /// The first events of the population, which begins at `start`.
+    /// The first events of the population.
     pub(super) fn first_events(
-        &self,
+        &mut self,
         id: PopulationId,
-        start: SimTime,
         streams: &Streams,
     ) -> Vec<(SimTime, Event)> {
-        match &self.pace {
-            Pace::Closed { think, users } => users
-                .clone()
-                .map(|user| {
-                    let draws = streams.block(REQUESTS, closed_entity(user), 0);
-                    (
-                        start + think.sample(draws.unit(word::GAP)),
-                        Event::Ask(UserId(user)),
-                    )
-                })
-                .collect(),
-            _ if self.limit == 0 => Vec::new(),
-            _ => vec![(start + self.gap(), Event::Arrive(id))],
+        if let Pace::Closed { think, users } = &self.pace {
+            let first = |user: u32| {
+                let draws = streams.block(REQUESTS, closed_entity(user), 0);
+                let at = self.start + think.sample(draws.unit(word::GAP));
+                (at, Event::Ask(UserId(user)))
+            };
+            return users.clone().map(first).collect();
         }
+        let first = self.next_instant();
+        first
+            .map(|at| (at, Event::Arrive(id)))
+            .into_iter()
+            .collect()
     }
 
-    /// Time from the previous request to the one that [`State::next`] belongs to.
-    fn gap(&self) -> SimDuration {
-        match &self.pace {
-            Pace::Poisson { mean_gap } => mean_gap.sample(self.next.unit(word::GAP)),
-            Pace::Constant { gap } => *gap,
-            Pace::AtOnce | Pace::Closed { .. } => SimDuration::ZERO,
+    /// The instant of the request that [`State::next`] belongs to; `None` when there is none.
+    #[inline]
+    fn next_instant(&mut self) -> Option<SimTime> {
+        match &mut self.pace {
+            Pace::Open(clock) => clock
+                .next(self.next.unit(word::GAP))
+                .map(|at| self.start + at),
+            Pace::Closed { .. } => None,
         }
     }
 
@@ -156,29 +155,14 @@ impl State {
 
 impl Pace {
     fn new(arrivals: &Arrivals, users: std::ops::Range<u32>) -> Result<Self, DistError> {
-        let gap =
-            |rate: crate::quantity::Rate| SimDuration::from_secs_f64(1.0 / rate.as_per_second());
-        Ok(match arrivals {
-            Arrivals::Poisson { rate } => Self::Poisson {
-                mean_gap: sim_core::Dist::Exponential { mean: gap(*rate) }.sampler()?,
-            },
-            Arrivals::Constant { rate } => Self::Constant { gap: gap(*rate) },
-            Arrivals::CurlLoop {
-                in_parallel: InParallel::All,
-                ..
-            } => Self::AtOnce,
-            Arrivals::CurlLoop {
-                in_parallel: InParallel::AtMost(_),
-                ..
-            } => {
-                let think = sim_core::Dist::Constant(SimDuration::ZERO).sampler()?;
-                Self::Closed { think, users }
-            }
-            Arrivals::Closed { think, .. } => Self::Closed {
-                think: think.sampler()?,
-                users,
-            },
-        })
+        if let Some(clock) = ArrivalClock::new(arrivals)? {
+            return Ok(Self::Open(clock));
+        }
+        let think = match arrivals {
+            Arrivals::Closed { think, .. } => think.sampler()?,
+            _ => Dist::constant(SimDuration::ZERO).sampler()?,
+        };
+        Ok(Self::Closed { think, users })
     }
 }
 
@@ -190,7 +174,7 @@ pub(super) fn users(arrivals: &Arrivals) -> u32 {
             in_parallel: InParallel::AtMost(many),
             requests,
         } => u32::try_from(requests).map_or(many.get(), |requests| many.get().min(requests)),
-        Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::CurlLoop { .. } => 0,
+        _ => 0,
     }
 }
 
@@ -241,10 +225,12 @@ impl<R: Recorder> World<R> {
         }
         let draws = population.next;
         population.next = population.blocks.draw();
-        let gap = population.gap();
+        let next = population.next_instant();
         self.bear(id, draws, None, agenda);
-        if self.populations[id].goes_on(now) {
-            agenda.after(gap, Event::Arrive(id));
+        if let Some(next) = next
+            && self.populations[id].goes_on(next)
+        {
+            agenda.at(next, Event::Arrive(id));
         }
     }
 
