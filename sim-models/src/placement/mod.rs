@@ -36,6 +36,7 @@ mod ledger;
 mod node_tree;
 pub mod pod;
 pub mod quantity;
+pub mod queue;
 pub mod scheduler;
 pub mod score;
 pub mod selector;

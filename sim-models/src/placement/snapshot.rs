@@ -4,7 +4,9 @@
 //! which of them a selector means takes one question per template.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+pub use crate::cluster::capacity::Allocatable;
 use crate::id::{Id, NodeId};
 
 use super::journal::{Change, Journal};
@@ -34,17 +36,6 @@ pub struct Node {
     pub unschedulable: bool,
     /// The images it holds already, by full name.
     pub images: Vec<String>,
-}
-
-/// What pods may use of a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allocatable {
-    /// Cpu in millicores.
-    pub cpu: i64,
-    /// Memory in bytes.
-    pub memory: i64,
-    /// Number of pods.
-    pub pods: u32,
 }
 
 /// A node with what lies on it.
@@ -107,7 +98,8 @@ pub struct Workload {
 pub struct Snapshot {
     nodes: Vec<NodeState>,
     tree: NodeTree,
-    order: Vec<NodeId>,
+    /// Listed from the tree when it is asked for.
+    order: OnceLock<Vec<NodeId>>,
     templates: Vec<Template>,
     services: Vec<Service>,
     workloads: Vec<Workload>,
@@ -133,7 +125,7 @@ impl Snapshot {
         let mut snapshot = Self {
             nodes: Vec::new(),
             tree: NodeTree::default(),
-            order: Vec::new(),
+            order: OnceLock::new(),
             templates: Vec::new(),
             services: Vec::new(),
             workloads: Vec::new(),
@@ -164,7 +156,7 @@ impl Snapshot {
             pods: 0,
             alive: true,
         });
-        self.order = self.tree.list();
+        self.order.take();
         self.epoch += 1;
         index
     }
@@ -185,7 +177,7 @@ impl Snapshot {
                 .expect("counted when the node was added") -= 1;
         }
         self.tree.remove(index);
-        self.order = self.tree.list();
+        self.order.take();
         self.epoch += 1;
     }
 
@@ -349,12 +341,12 @@ impl Snapshot {
 
     /// The nodes of the cluster in the order in which the scheduler examines them.
     pub fn order(&self) -> &[NodeId] {
-        &self.order
+        self.order.get_or_init(|| self.tree.list())
     }
 
     /// The nodes of the cluster with their indices, in the order in which the scheduler examines them.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeState)> {
-        self.order.iter().map(|&index| (index, self.node(index)))
+        self.order().iter().map(|&index| (index, self.node(index)))
     }
 
     /// The template of this id.
