@@ -67,6 +67,7 @@ codes! {
     FEW_ZONES = "T108", "An Application Load Balancer needs subnets in at least two zones.";
     BEYOND_KUBERNETES = "T109", "The cluster is larger than Kubernetes documents as tested.";
     NEVER_ACTIVE = "T110", "A population of clients begins after the end of the run, or ends before it begins.";
+    PENDING = "T111", "Pods fit on no node. They stay Pending and take no part in the run.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

@@ -17,6 +17,8 @@ use crate::scenario::Scenario;
 
 mod placement;
 
+pub(crate) use placement::Placement;
+
 /// The blueprint of a scenario in which no rule found an error.
 ///
 /// With an automatic warm-up the blueprint has none: whoever runs it finds out how long it must be.
@@ -103,19 +105,24 @@ fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
         .collect()
 }
 
-/// Pods, deployment after deployment.
+/// Where the pods of each deployment land.
+pub(crate) fn placements(scenario: &Scenario) -> Vec<Placement> {
+    placement::place(scenario, &nodes(scenario))
+}
+
+/// Pods, deployment after deployment. Those that stay Pending are not there.
 fn pods(scenario: &Scenario, nodes: &Arena<NodeId, Node>) -> Arena<PodId, Pod> {
     let placed = placement::place(scenario, nodes);
     let deployments = scenario.deployments.names().zip(placed).enumerate();
     deployments
-        .flat_map(|(id, (name, on))| {
+        .flat_map(|(id, (name, placement))| {
             let deployment = DeploymentId::from_index(id);
             let pod = move |(index, node): (usize, NodeId)| Pod {
                 name: format!("{name}-{index}"),
                 deployment,
                 node,
             };
-            on.into_iter().enumerate().map(pod)
+            placement.on.into_iter().enumerate().map(pod)
         })
         .collect()
 }

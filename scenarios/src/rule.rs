@@ -27,6 +27,7 @@ mod no_rules;
 mod other_format;
 mod out_of_range;
 mod overload;
+mod pending;
 mod quota;
 mod too_large;
 mod twice;
@@ -61,6 +62,7 @@ const WARNINGS: &[Rule] = &[
     few_zones::check,
     beyond_kubernetes::check,
     never_active::check,
+    pending::check,
 ];
 
 /// Everything that the rules say about a scenario, in the order of the text. Warnings come when there are no errors.

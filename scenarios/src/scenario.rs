@@ -8,8 +8,15 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sim_core::SimDuration;
+use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::service;
 use sim_models::cluster::topology::{Links, Network};
+use sim_models::placement::affinity::Affinity;
+use sim_models::placement::pod::ResourceRequirements;
+use sim_models::placement::quantity::{Cpu, Memory};
+use sim_models::placement::selector::Labels;
+use sim_models::placement::taint::{Taint, Toleration};
+use sim_models::placement::{self, TopologySpreadConstraint};
 use sim_models::request::{client, load_balancer, node_port, server};
 use sim_models::world::blueprint::DEFAULT_EVENT_BUDGET;
 
@@ -141,6 +148,10 @@ pub struct Cluster {
     /// Distances and packet sizes.
     #[serde(default)]
     pub links: Links,
+
+    /// Where pods land that are not placed by hand.
+    #[serde(default)]
+    pub scheduler: placement::Config,
 }
 
 /// Worker nodes that are alike.
@@ -151,6 +162,43 @@ pub struct NodeGroup {
     ///
     /// Required. Range: 1 and up.
     pub count: NonZeroU32,
+
+    /// The EC2 instance type, which says how much room there is for pods.
+    ///
+    /// Default: none; nodes then have room for everything, unless `cpu`, `memory` or `max_pods` says otherwise.
+    #[serde(default)]
+    pub instance_type: Option<TypeName>,
+
+    /// Cpu that pods may use on each node, as `kubectl describe node` shows it under Allocatable.
+    ///
+    /// Default: the instance type's.
+    #[serde(default)]
+    pub cpu: Option<Cpu>,
+
+    /// Memory that pods may use on each node, as `kubectl describe node` shows it under Allocatable.
+    ///
+    /// Default: the instance type's, less for more `max_pods`.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+
+    /// Pods that each node accepts.
+    ///
+    /// Range: 1 and up. Default: as many as the instance type has addresses for, also on an overlay.
+    /// Source: Amazon EKS AMI, `max-pods`; usually set to 110 on an overlay.
+    #[serde(default)]
+    pub max_pods: Option<NonZeroU32>,
+
+    /// Labels of each node, besides its host name and zone.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub labels: Labels,
+
+    /// Taints of each node.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub taints: Vec<Taint>,
 }
 
 /// A Deployment.
@@ -166,9 +214,40 @@ pub struct Deployment {
 
     /// Pods on each node by hand, in the order of the nodes; they must add up to `replicas`.
     ///
-    /// Default: in turn over the nodes, as evenly as can be.
+    /// Default: where kube-scheduler places them.
     #[serde(default)]
     pub placement: Option<Vec<u32>>,
+
+    /// What each pod asks of its node.
+    ///
+    /// Default: nothing; the scheduler's scores then count 100m and 200Mi.
+    #[serde(default)]
+    pub resources: ResourceRequirements,
+
+    /// Labels that a pod's node must carry.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub node_selector: Labels,
+
+    /// Taints that the pods accept.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub tolerations: Vec<Toleration>,
+
+    /// Demands and wishes on nodes and neighbours. The pods' own labels are `app`, the deployment's name, and
+    /// `pod-template-hash`.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub affinity: Affinity,
+
+    /// How evenly the pods are to be spread.
+    ///
+    /// Default: none; the scheduler then applies its own soft constraints on host names and zones.
+    #[serde(default)]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 
     /// The server in each pod.
     pub server: server::Config,

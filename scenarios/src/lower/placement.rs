@@ -1,33 +1,40 @@
 //! Which pod runs on which node: by hand where the file says so, else as kube-scheduler places it.
 
 use sim_core::Streams;
+use sim_models::cluster::capacity::{Allocatable, InstanceType, TypeName};
 use sim_models::cluster::topology::Node as ClusterNode;
 use sim_models::id::{Arena, Id, NodeId};
 use sim_models::placement::pod::{Owner, OwnerKind};
-use sim_models::placement::snapshot::{Allocatable, Service, Workload};
-use sim_models::placement::{Config, Container, Node, PodTemplate, Scheduler, TemplateId};
+use sim_models::placement::quantity::{Cpu, Memory};
+use sim_models::placement::selector::Labels;
+use sim_models::placement::snapshot::{Service, Workload};
+use sim_models::placement::spread::{HOSTNAME, ZONE};
+use sim_models::placement::{Container, Node, PodTemplate, Scheduler, TemplateId, Unschedulable};
 use sim_models::streams::PLACEMENT;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Deployment, NodeGroup, Scenario};
 
-/// The nodes of each deployment's pods, deployment after deployment.
+/// Where the pods of one deployment land.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    /// The nodes of the pods that were placed, in the order of the pods.
+    pub(crate) on: Vec<NodeId>,
+    /// How many pods stay Pending, and why.
+    pub(crate) pending: Option<(u32, Unschedulable)>,
+}
+
+/// Places deployment after deployment, in the order of the file.
 ///
-/// The scheduler sees nodes that never fill up, because resources are not modelled yet; what remains is how it spreads. Ties
-/// are drawn from the scenario's seed, so a placement is the same in every replication and in every alternative that does not
-/// change what the scheduler sees.
-pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Vec<Vec<NodeId>> {
+/// Ties are drawn from the scenario's seed, so a placement is the same in every replication and in every alternative that does
+/// not change what the scheduler sees.
+pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Vec<Placement> {
     let streams = Streams::new(scenario.seed, 0);
     let mut scheduler = scheduler(scenario, nodes);
-    let mut placed = Vec::with_capacity(scenario.deployments.len());
+    let mut placements = Vec::with_capacity(scenario.deployments.len());
     for (index, (name, deployment)) in scenario.deployments.iter().enumerate() {
-        let template = template(scenario, name, &mut scheduler);
-        let on: Vec<NodeId> = match &deployment.placement {
-            Some(counts) => {
-                let by_hand = counts.iter().enumerate();
-                by_hand
-                    .flat_map(|(node, &pods)| (0..pods).map(move |_| NodeId::from_index(node)))
-                    .collect()
-            }
+        let template = template(scenario, name, deployment, &mut scheduler);
+        placements.push(match &deployment.placement {
+            Some(pods) => by_hand(pods, template, &mut scheduler),
             None => {
                 let tie = |replica: u32, choices: u32| {
                     streams
@@ -35,77 +42,109 @@ pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> 
                         .below(choices)
                 };
                 let placed = scheduler.place(template, deployment.replicas.get(), tie);
-                assert!(
-                    placed.pending.is_none(),
-                    "nodes without limits take every pod"
-                );
-                placed.nodes
+                Placement {
+                    on: placed.nodes,
+                    pending: placed.pending,
+                }
             }
-        };
-        if deployment.placement.is_some() {
-            for &node in &on {
-                scheduler.cluster_mut().bind(template, node);
-            }
-        }
-        placed.push(on);
+        });
     }
-    placed
+    placements
 }
 
-/// A scheduler that sees the nodes with their zones and names.
+/// Puts the pods where the file says, whether they fit or not.
+fn by_hand(pods: &[u32], template: TemplateId, scheduler: &mut Scheduler) -> Placement {
+    let on_node = |(node, &pods): (usize, &u32)| (0..pods).map(move |_| NodeId::from_index(node));
+    let on: Vec<NodeId> = pods.iter().enumerate().flat_map(on_node).collect();
+    for &node in &on {
+        scheduler.cluster_mut().bind(template, node);
+    }
+    Placement { on, pending: None }
+}
+
+/// A scheduler that sees the nodes.
 fn scheduler(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Scheduler {
-    let mut scheduler = Scheduler::new(Config::default());
-    for node in nodes.iter() {
+    let mut scheduler = Scheduler::new(scenario.cluster.scheduler.clone());
+    let groups = scenario.cluster.node_groups.values();
+    let group_of = groups.flat_map(|group| (0..group.count.get()).map(move |_| group));
+    for (node, group) in nodes.iter().zip(group_of) {
+        let mut labels = group.labels.clone();
+        labels.insert(HOSTNAME.to_owned(), node.name.clone());
         let zone = scenario.cluster.zones[node.zone.index()].clone();
-        let labels = [
-            ("kubernetes.io/hostname", node.name.clone()),
-            ("topology.kubernetes.io/zone", zone),
-        ];
+        labels.insert(ZONE.to_owned(), zone);
         scheduler.cluster_mut().add_node(Node {
             name: node.name.clone(),
-            allocatable: Allocatable {
-                cpu: 1 << 40,
-                memory: 1 << 50,
-                pods: u32::MAX,
-            },
-            labels: labels
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
+            allocatable: allocatable(group),
+            labels,
+            taints: group.taints.clone(),
             ..Node::default()
         });
     }
     scheduler
 }
 
+/// Room for everything: more than any pods can ask for, and few enough bits that scores can be computed.
+const UNLIMITED: Allocatable = Allocatable {
+    cpu: 1 << 40,
+    memory: 1 << 50,
+    pods: u32::MAX,
+};
+
+/// What pods may use of each node of a group: what the file says, else what the instance type has.
+fn allocatable(group: &NodeGroup) -> Allocatable {
+    let max_pods = group.max_pods.map(std::num::NonZeroU32::get);
+    let of_type =
+        |known: &InstanceType| known.allocatable_for(max_pods.unwrap_or(known.max_pods()));
+    let known = group.instance_type.as_ref().map(TypeName::instance_type);
+    let room = known.map_or(UNLIMITED, of_type);
+    Allocatable {
+        cpu: group.cpu.map_or(room.cpu, Cpu::as_millis),
+        memory: group.memory.map_or(room.memory, Memory::as_bytes),
+        pods: max_pods.unwrap_or(room.pods),
+    }
+}
+
 /// The pods of a deployment as the scheduler sees them: a ReplicaSet's, and behind every Service that selects them.
-fn template(scenario: &Scenario, name: &str, scheduler: &mut Scheduler) -> TemplateId {
-    let labels = || [("app".to_owned(), name.to_owned())].into_iter().collect();
+fn template(
+    scenario: &Scenario,
+    name: &str,
+    deployment: &Deployment,
+    scheduler: &mut Scheduler,
+) -> TemplateId {
+    let namespace = || "default".to_owned();
+    let own = Labels::from([("app".to_owned(), name.to_owned())]);
+    let mut labels = own.clone();
+    labels.insert("pod-template-hash".to_owned(), "1".to_owned());
     let owner = Owner {
         kind: OwnerKind::ReplicaSet,
         name: name.to_owned(),
     };
     let cluster = scheduler.cluster_mut();
     cluster.add_workload(Workload {
-        namespace: "default".to_owned(),
+        namespace: namespace(),
         owner: owner.clone(),
-        match_labels: labels(),
+        match_labels: labels.clone(),
     });
-    if scenario
-        .services
-        .values()
-        .any(|service| service.selects == name)
-    {
+    let mut services = scenario.services.values();
+    if services.any(|service| service.selects == name) {
         cluster.add_service(Service {
-            namespace: "default".to_owned(),
-            selector: labels(),
+            namespace: namespace(),
+            selector: own.clone(),
         });
     }
+    let constraints = deployment.topology_spread_constraints.iter().cloned();
     cluster.add_template(PodTemplate {
-        namespace: "default".to_owned(),
-        labels: labels(),
+        namespace: namespace(),
+        labels,
         owner: Some(owner),
-        containers: vec![Container::default()],
+        containers: vec![Container {
+            resources: deployment.resources,
+            ..Container::default()
+        }],
+        node_selector: deployment.node_selector.clone(),
+        tolerations: deployment.tolerations.clone(),
+        affinity: deployment.affinity.clone(),
+        topology_spread_constraints: constraints.map(|one| one.counting_own(&own)).collect(),
         ..PodTemplate::default()
     })
 }

@@ -395,3 +395,52 @@ fn nodes_lie_in_the_zones_in_turn_and_names_become_ids() {
     );
     assert_eq!(blueprint.load_balancer.nodes.len(), 2);
 }
+
+#[test]
+fn pods_without_room_stay_pending() {
+    // Four nodes with 1930m each take one pod of 1000m each; six are wanted.
+    let changes = [
+        "deployments.web.placement=None",
+        "deployments.web.replicas=6",
+        r#"deployments.web.resources=(requests: (cpu: "1"))"#,
+        r#"cluster.node_groups.workers=(count: 4, instance_type: "m6i.large")"#,
+    ];
+    let (loaded, warnings) = with(&changes).expect("no error");
+    assert_eq!(warnings, found(code::PENDING, r#""web""#));
+    let said = &loaded.warnings[0];
+    assert_eq!(said.message, r#"2 of 6 pods of "web" stay Pending"#);
+    assert!(
+        said.labels[0]
+            .text
+            .starts_with("0/4 nodes are available: 4 Insufficient cpu. preemption:"),
+        "{:?}",
+        said.labels[0].text
+    );
+}
+
+#[test]
+fn a_hard_constraint_on_the_deployments_own_pods_needs_no_selector() {
+    // Two nodes and at most one pod more on one than on the other; the tainted two count as empty domains and block.
+    let spread = |policy: &str| {
+        format!(
+            r#"deployments.web.topology_spread_constraints=[(max_skew: 1, topology_key: "kubernetes.io/hostname",
+            when_unsatisfiable: DoNotSchedule, node_taints_policy: {policy})]"#
+        )
+    };
+    let groups = r#"cluster.node_groups={ "tainted": (count: 2, taints: [(key: "k", effect: NoSchedule)]), "workers": (count: 2) }"#;
+    let none = "deployments.web.placement=None";
+    assert_eq!(
+        warnings(&[none, groups, &spread("Ignore")]),
+        found(code::PENDING, r#""web""#)
+    );
+    assert_eq!(warnings(&[none, groups, &spread("Honor")]), []);
+}
+
+#[test]
+fn an_instance_type_must_be_known() {
+    let change = r#"cluster.node_groups.workers=(count: 4, instance_type: "m6i.humongous")"#;
+    assert_eq!(
+        errors(&[change]),
+        found(code::BAD_VALUE, r#""m6i.humongous""#)
+    );
+}

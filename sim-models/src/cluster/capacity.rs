@@ -6,6 +6,9 @@
 //! Source: awslabs/amazon-eks-ami `nodeadm/internal/kubelet`; aws/karpenter-provider-aws for the memory that a virtual
 //! machine does not see; aws/amazon-vpc-cni-k8s `pkg/vpc/vpc_ip_resource_limit.go` for interfaces and addresses.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// What pods may use of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocatable {
@@ -61,15 +64,68 @@ impl InstanceType {
         self.interfaces * (self.addresses_per_interface - 1) + 2
     }
 
-    /// What pods may use, with the default number of pods and the default estimate of unseen memory.
+    /// What pods may use, with the default number of pods.
     pub fn allocatable(&self) -> Allocatable {
+        self.allocatable_for(self.max_pods())
+    }
+
+    /// What pods may use when the kubelet accepts that many of them.
+    pub fn allocatable_for(&self, max_pods: u32) -> Allocatable {
         let unseen = if self.graviton { GRAVITON_MIB } else { 0 };
         let nominal = i64::from(self.memory_gib) << 10;
         allocatable(
             self.vcpus,
             seen_mib(nominal, VM_MEMORY_OVERHEAD) - unseen,
-            self.max_pods(),
+            max_pods,
         )
+    }
+}
+
+/// The name of an instance type that the table has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct TypeName(&'static InstanceType);
+
+/// No instance type has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no instance type is called {found:?} in the table, which has {}; for another one give `cpu`, `memory` and `max_pods`",
+    known()
+)]
+pub struct UnknownType {
+    /// The name as written.
+    pub found: String,
+}
+
+fn known() -> String {
+    TABLE
+        .iter()
+        .map(|known| known.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl TypeName {
+    /// The type of this name.
+    pub fn instance_type(&self) -> &'static InstanceType {
+        self.0
+    }
+}
+
+impl TryFrom<String> for TypeName {
+    type Error = UnknownType;
+
+    fn try_from(found: String) -> Result<Self, UnknownType> {
+        InstanceType::named(&found)
+            .map(Self)
+            .ok_or(UnknownType { found })
+    }
+}
+
+impl From<TypeName> for String {
+    fn from(name: TypeName) -> Self {
+        name.0.name.to_owned()
     }
 }
 
