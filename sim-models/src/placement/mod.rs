@@ -37,6 +37,7 @@ mod node_tree;
 pub mod pod;
 pub mod quantity;
 pub mod queue;
+pub mod rollout;
 pub mod scheduler;
 pub mod score;
 pub mod selector;

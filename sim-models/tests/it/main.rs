@@ -2,5 +2,6 @@
 
 mod conformance;
 mod journey;
+mod layouts;
 mod placement;
 mod support;
