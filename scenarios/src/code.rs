@@ -56,6 +56,7 @@ codes! {
     OTHER_FORMAT = "T023", "The file is written in a version of the format that this program does not read.";
     NOT_PART_OF_THE_SYSTEM = "T024", "An alternative or a sweep changes the experiment (seed, run, objectives) instead of the system. All alternatives run alike, or they could not be compared.";
     TOO_MANY_CASES = "T025", "Alternatives and sweeps multiply to more cases than anybody would wait for.";
+    BAD_CONSTRAINT = "T026", "A spread constraint or an affinity is written in a way that the API server refuses.";
 
     LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
     KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";
@@ -68,6 +69,7 @@ codes! {
     BEYOND_KUBERNETES = "T109", "The cluster is larger than Kubernetes documents as tested.";
     NEVER_ACTIVE = "T110", "A population of clients begins after the end of the run, or ends before it begins.";
     PENDING = "T111", "Pods fit on no node. They stay Pending and take no part in the run.";
+    UNKNOWN_TOPOLOGY_KEY = "T112", "A spread constraint names a label that no node carries.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

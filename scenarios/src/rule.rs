@@ -12,6 +12,7 @@ use crate::scenario::Scenario;
 use crate::source::Span;
 use crate::tree::Node;
 
+mod bad_constraint;
 mod bad_distribution;
 mod bad_placement;
 mod beyond_kubernetes;
@@ -44,6 +45,7 @@ const ERRORS: &[Rule] = &[
     no_rules::check,
     ip_on_overlay::check,
     bad_placement::check,
+    bad_constraint::check,
     bad_distribution::check,
     out_of_range::check,
 ];
@@ -62,6 +64,7 @@ const WARNINGS: &[Rule] = &[
     few_zones::check,
     beyond_kubernetes::check,
     never_active::check,
+    bad_constraint::check_keys,
     pending::check,
 ];
 

@@ -12,7 +12,7 @@ use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::service;
 use sim_models::cluster::topology::{Links, Network};
 use sim_models::placement::affinity::Affinity;
-use sim_models::placement::pod::ResourceRequirements;
+use sim_models::placement::pod::{ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
 use sim_models::placement::selector::Labels;
 use sim_models::placement::taint::{Taint, Toleration};
@@ -149,6 +149,12 @@ pub struct Cluster {
     #[serde(default)]
     pub links: Links,
 
+    /// Pods that lie on every node, by name: agents, proxies, log collectors. They only occupy.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub daemon_sets: Named<DaemonSet>,
+
     /// Where pods land that are not placed by hand.
     #[serde(default)]
     pub scheduler: placement::Config,
@@ -188,6 +194,12 @@ pub struct NodeGroup {
     #[serde(default)]
     pub max_pods: Option<NonZeroU32>,
 
+    /// What other pods hold on the nodes already, node by node; the nodes after the last entry hold nothing.
+    ///
+    /// Default: nothing.
+    #[serde(default)]
+    pub base_load: Vec<ResourceList>,
+
     /// Labels of each node, besides its host name and zone.
     ///
     /// Default: none.
@@ -199,6 +211,27 @@ pub struct NodeGroup {
     /// Default: none.
     #[serde(default)]
     pub taints: Vec<Taint>,
+}
+
+/// A DaemonSet: one pod on every node that its node selector and tolerations admit and that has room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonSet {
+    /// What each pod asks of its node.
+    ///
+    /// Default: nothing; the scheduler's scores then count 100m and 200Mi.
+    pub resources: ResourceRequirements,
+
+    /// Labels that a node must carry to have one of the pods.
+    ///
+    /// Default: none.
+    pub node_selector: Labels,
+
+    /// Taints that the pods accept, besides those that every DaemonSet accepts.
+    ///
+    /// Default: none.
+    /// Source: Kubernetes, "DaemonSet: Taints and tolerations".
+    pub tolerations: Vec<Toleration>,
 }
 
 /// A Deployment.

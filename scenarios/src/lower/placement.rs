@@ -4,11 +4,13 @@ use sim_core::Streams;
 use sim_models::cluster::capacity::{Allocatable, InstanceType, TypeName};
 use sim_models::cluster::topology::Node as ClusterNode;
 use sim_models::id::{Arena, Id, NodeId};
-use sim_models::placement::pod::{Owner, OwnerKind};
+use sim_models::placement::filter;
+use sim_models::placement::pod::{Owner, OwnerKind, ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
 use sim_models::placement::selector::Labels;
 use sim_models::placement::snapshot::{Service, Workload};
 use sim_models::placement::spread::{HOSTNAME, ZONE};
+use sim_models::placement::taint::{TaintEffect, Toleration, TolerationOperator};
 use sim_models::placement::{Container, Node, PodTemplate, Scheduler, TemplateId, Unschedulable};
 use sim_models::streams::PLACEMENT;
 
@@ -30,6 +32,7 @@ pub(crate) struct Placement {
 pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Vec<Placement> {
     let streams = Streams::new(scenario.seed, 0);
     let mut scheduler = scheduler(scenario, nodes);
+    occupy(scenario, &mut scheduler);
     let mut placements = Vec::with_capacity(scenario.deployments.len());
     for (index, (name, deployment)) in scenario.deployments.iter().enumerate() {
         let template = template(scenario, name, deployment, &mut scheduler);
@@ -81,6 +84,85 @@ fn scheduler(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Schedul
         });
     }
     scheduler
+}
+
+/// Puts what is there before the first deployment on the nodes: base load and DaemonSets.
+fn occupy(scenario: &Scenario, scheduler: &mut Scheduler) {
+    let cluster = scheduler.cluster_mut();
+    let nodes: Vec<NodeId> = (0..cluster.all_nodes().len())
+        .map(NodeId::from_index)
+        .collect();
+    let mut first = 0;
+    for group in scenario.cluster.node_groups.values() {
+        for (load, &node) in group.base_load.iter().zip(&nodes[first..]) {
+            let template = cluster.add_template(occupier(exactly(load)));
+            cluster.bind(template, node);
+        }
+        first += group.count.get() as usize;
+    }
+    for set in scenario.cluster.daemon_sets.values() {
+        let template = cluster.add_template(PodTemplate {
+            node_selector: set.node_selector.clone(),
+            tolerations: set
+                .tolerations
+                .iter()
+                .cloned()
+                .chain(daemon_tolerations())
+                .collect(),
+            ..occupier(set.resources)
+        });
+        for &node in &nodes {
+            let (pod, state) = (cluster.template(template), cluster.node(node));
+            let admitted = filter::check_node(pod, state).is_ok();
+            if admitted && filter::check_room(cluster, pod, state).is_ok() {
+                cluster.bind(template, node);
+            }
+        }
+    }
+}
+
+/// A pod that only takes room.
+fn occupier(resources: ResourceRequirements) -> PodTemplate {
+    PodTemplate {
+        containers: vec![Container {
+            resources,
+            ..Container::default()
+        }],
+        ..PodTemplate::default()
+    }
+}
+
+/// Requests of exactly this: what is not mentioned is 0, and no score assumes anything for it.
+fn exactly(load: &ResourceList) -> ResourceRequirements {
+    ResourceRequirements {
+        requests: ResourceList {
+            cpu: Some(load.cpu.unwrap_or_default()),
+            memory: Some(load.memory.unwrap_or_default()),
+        },
+        ..ResourceRequirements::default()
+    }
+}
+
+/// What every DaemonSet accepts.
+///
+/// Source: Kubernetes 1.34 `controller/daemon/util`, `AddOrUpdateDaemonPodTolerations`.
+fn daemon_tolerations() -> impl Iterator<Item = Toleration> {
+    let accepts = |(key, effect): (&str, TaintEffect)| Toleration {
+        key: format!("node.kubernetes.io/{key}"),
+        operator: TolerationOperator::Exists,
+        effect: Some(effect),
+        ..Toleration::default()
+    };
+    [
+        ("not-ready", TaintEffect::NoExecute),
+        ("unreachable", TaintEffect::NoExecute),
+        ("disk-pressure", TaintEffect::NoSchedule),
+        ("memory-pressure", TaintEffect::NoSchedule),
+        ("pid-pressure", TaintEffect::NoSchedule),
+        ("unschedulable", TaintEffect::NoSchedule),
+    ]
+    .into_iter()
+    .map(accepts)
 }
 
 /// Room for everything: more than any pods can ask for, and few enough bits that scores can be computed.

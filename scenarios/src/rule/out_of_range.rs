@@ -48,6 +48,19 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "at most a year",
     );
 
+    must(
+        scenario.cluster.scheduler.percentage_of_nodes_to_score <= 100,
+        &["cluster", "scheduler", "percentage_of_nodes_to_score"],
+        "from 0 to 100",
+    );
+    for (name, group) in scenario.cluster.node_groups.iter() {
+        must(
+            group.base_load.len() as u64 <= u64::from(group.count.get()),
+            &["cluster", "node_groups", name, "base_load"],
+            "no longer than there are nodes in the group",
+        );
+    }
+
     let links = &scenario.cluster.links;
     must(
         (0.0..=1.0).contains(&links.jitter),

@@ -444,3 +444,42 @@ fn an_instance_type_must_be_known() {
         found(code::BAD_VALUE, r#""m6i.humongous""#)
     );
 }
+
+#[test]
+fn a_constraint_that_the_api_refuses_is_an_error_at_its_field() {
+    let spread = |fields: &str| {
+        format!(
+            "deployments.web.topology_spread_constraints=[({fields}, when_unsatisfiable: ScheduleAnyway)]"
+        )
+    };
+    let none = "deployments.web.placement=None";
+    let skew = spread(r#"max_skew: 0, topology_key: "kubernetes.io/hostname""#);
+    assert_eq!(errors(&[none, &skew]), found(code::BAD_CONSTRAINT, "0"));
+    let domains = spread(r#"max_skew: 1, topology_key: "kubernetes.io/hostname", min_domains: 3"#);
+    assert_eq!(errors(&[none, &domains]), found(code::BAD_CONSTRAINT, "3"));
+    let key = spread(r#"max_skew: 1, topology_key: "rack""#);
+    assert_eq!(
+        warnings(&[none, &key]),
+        found(code::UNKNOWN_TOPOLOGY_KEY, r#""rack""#)
+    );
+}
+
+#[test]
+fn base_load_and_daemon_sets_take_room() {
+    // m6i.large: 1930m. The first node holds 1200m already and every node 150m: 580m are left, and 1780m on the others.
+    let changes = [
+        "deployments.web.placement=None",
+        "deployments.web.replicas=7",
+        r#"deployments.web.resources=(requests: (cpu: "700m"))"#,
+        r#"cluster.node_groups.workers=(count: 4, instance_type: "m6i.large", base_load: [(cpu: "1200m")])"#,
+        r#"cluster.daemon_sets={ "agent": (resources: (requests: (cpu: "150m"))) }"#,
+    ];
+    let (loaded, _) = with(&changes).expect("no error");
+    // 0 + 2 + 2 + 2 pods of 700m.
+    assert_eq!(
+        loaded.warnings[0].message,
+        r#"1 of 7 pods of "web" stay Pending"#
+    );
+    let longer = r#"cluster.node_groups.workers=(count: 4, base_load: [(), (), (), (), ()])"#;
+    assert_eq!(errors(&[longer])[0].0, code::OUT_OF_RANGE);
+}
