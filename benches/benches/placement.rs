@@ -3,6 +3,20 @@
 //! Every case starts from an empty cluster of three zones and places all pods of one Deployment, counted in placements.
 //! `soft` spreads over host names and zones softly, `hard` adds a hard limit over zones, `defaults` leaves it to the
 //! scheduler's own constraints, `plain` is the reference that counts everything anew for every pod.
+//!
+//! Thousand placements per second on one core of a 2-core x86-64 virtual machine that had nothing else to do:
+//!
+//! | pods on nodes | defaults | soft | hard |
+//! |---|---|---|---|
+//! | 1,000 on 100 | 811 | 816 | 1012 |
+//! | 10,000 on 1,000 | 213 | 210 | 188 |
+//! | 30,000 on 1,000 | 218 | 213 | 189 |
+//! | 50,000 on 5,000 | 173 | 175 | 137 |
+//! | 150,000 on 5,000 | 178 | 176 | 140 |
+//!
+//! A placement costs about 11 ns for each node scored. Large clusters are sampled (420 nodes of 1,000, 500 of 5,000), so
+//! the cost hardly grows with them, and not at all with the pods that are there. With every node scored, 1,000 nodes give
+//! 97 and 5,000 nodes 20 thousand a second; from scratch, 1,000 empty nodes give 11.
 
 use std::hint::black_box;
 

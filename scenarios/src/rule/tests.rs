@@ -437,6 +437,27 @@ fn a_hard_constraint_on_the_deployments_own_pods_needs_no_selector() {
 }
 
 #[test]
+fn what_keeps_pods_away_is_told_per_node_group() {
+    // 2000m ask for more than any m6i.large has (1930m); the other two nodes are tainted.
+    let changes = [
+        "deployments.web.placement=None",
+        r#"deployments.web.resources=(requests: (cpu: "2"))"#,
+        r#"cluster.node_groups={ "big": (count: 2, taints: [(key: "k", value: "v", effect: NoSchedule)]),
+            "workers": (count: 2, instance_type: "m6i.large") }"#,
+    ];
+    let (loaded, _) = with(&changes).expect("no error");
+    let labels = loaded.warnings[0].labels[1..].iter();
+    let texts: Vec<&str> = labels.map(|label| label.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "2 node(s) had untolerated taint {k: v}",
+            "2 Insufficient cpu"
+        ]
+    );
+}
+
+#[test]
 fn an_instance_type_must_be_known() {
     let change = r#"cluster.node_groups.workers=(count: 4, instance_type: "m6i.humongous")"#;
     assert_eq!(

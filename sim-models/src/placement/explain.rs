@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::id::NodeId;
+
 use super::cycle::Decision;
-use super::filter::{Filter, Reason};
+use super::filter::{Filter, Reason, Rejection};
 
 /// Why a pod fits on no node.
 ///
@@ -21,13 +23,17 @@ pub struct Unschedulable {
     pub filters: BTreeMap<Filter, usize>,
     /// On how many nodes deleting pods could help. All pods have the same priority here, so nothing is preempted.
     pub resolvable: usize,
+    /// Every node with its rejection.
+    pub rejected: Vec<(NodeId, Rejection)>,
 }
 
 impl Unschedulable {
     /// Sums up a decision that found no feasible node.
     pub fn because(decision: &Decision) -> Self {
+        let rejected = decision.rejected.clone();
         let mut why = Self {
-            nodes: decision.rejected.len(),
+            nodes: rejected.len(),
+            rejected,
             ..Self::default()
         };
         for (_, rejection) in &decision.rejected {
@@ -40,13 +46,20 @@ impl Unschedulable {
         why
     }
 
-    /// The reasons as `2 Insufficient cpu`, sorted as the scheduler sorts them: as text.
-    fn sorted_reasons(&self) -> Vec<String> {
+    /// The reasons of some of the nodes only, such as those of one node group: `2 Insufficient cpu`.
+    pub fn reasons_on(&self, among: impl Fn(NodeId) -> bool) -> Vec<String> {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for (reason, count) in &self.reasons {
-            *counts.entry(reason.to_string()).or_default() += count;
+        for (_, rejection) in self.rejected.iter().filter(|&&(node, _)| among(node)) {
+            for reason in &rejection.reasons {
+                *counts.entry(reason.to_string()).or_default() += 1;
+            }
         }
         sorted(counts)
+    }
+
+    /// All reasons, sorted as the scheduler sorts them: as text.
+    fn sorted_reasons(&self) -> Vec<String> {
+        self.reasons_on(|_| true)
     }
 
     /// What preemption could have done, in the same form.
@@ -97,8 +110,6 @@ impl fmt::Display for Unschedulable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::NodeId;
-    use crate::placement::filter::Rejection;
 
     fn rejection(filter: Filter, reasons: &[Reason]) -> Rejection {
         Rejection {
