@@ -23,14 +23,15 @@ pub struct Unschedulable {
     pub filters: BTreeMap<Filter, usize>,
     /// On how many nodes deleting pods could help. All pods have the same priority here, so nothing is preempted.
     pub resolvable: usize,
-    /// Every node with its rejection.
+    /// Every node with its rejection, in the order of the nodes, wherever the search began.
     pub rejected: Vec<(NodeId, Rejection)>,
 }
 
 impl Unschedulable {
     /// Sums up a decision that found no feasible node.
     pub fn because(decision: &Decision) -> Self {
-        let rejected = decision.rejected.clone();
+        let mut rejected = decision.rejected.clone();
+        rejected.sort_by_key(|&(node, _)| node);
         let mut why = Self {
             nodes: rejected.len(),
             rejected,
