@@ -15,6 +15,8 @@ pub mod answer;
 mod case;
 mod crew;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use answer::{Alternative as AlternativeAnswer, Answer, Judgement, ObjectiveAnswer, Warning};

@@ -163,3 +163,159 @@ fn fill_gaps(series: Vec<Option<f64>>) -> Vec<f64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::testing::blueprint;
+    use sim_models::world::blueprint::Population;
+
+    #[test]
+    fn rounds_of_ten_up_to_the_cap() {
+        // done, worst relative half-width, next
+        let table = [
+            (0, f64::INFINITY, Some(10)),
+            (0, 0.0, Some(10)),
+            (10, 0.050, None),
+            (10, 0.051, Some(20)),
+            (190, 0.2, Some(200)),
+            (200, 0.2, None),
+        ];
+        for (done, worst, next) in table {
+            assert_eq!(next_round(done, worst), next, "{done} {worst}");
+        }
+    }
+
+    /// Pilots of one watch and one scope, all with the same series.
+    fn pilots(series: impl Fn(usize) -> Result<f64, Absent>) -> Vec<Vec<Watched>> {
+        vec![vec![vec![(0..150).map(series).collect()]]; PILOTS as usize]
+    }
+
+    fn found(series: impl Fn(usize) -> Result<f64, Absent>) -> WarmUpFound {
+        // The small world counts 100 s: pilots of 150 s, and a warm-up of 50 s at most.
+        find_warm_up(&pilots(series), &blueprint())
+    }
+
+    fn seconds(cut: u64) -> SimDuration {
+        SimDuration::from_secs(cut)
+    }
+
+    #[test]
+    fn a_transient_is_cut_where_it_ends() {
+        // High for 20 s, then a steady alternation.
+        let steps = found(|bin| Ok(if bin < 20 { 9.0 } else { (bin % 2) as f64 }));
+        assert_eq!(
+            steps,
+            WarmUpFound {
+                cut: seconds(20),
+                settled: true
+            }
+        );
+        assert_eq!(
+            found(|_| Ok(3.0)),
+            WarmUpFound {
+                cut: seconds(0),
+                settled: true
+            }
+        );
+    }
+
+    #[test]
+    fn what_does_not_settle_loses_a_third() {
+        assert_eq!(
+            found(|bin| Ok((bin * bin) as f64)),
+            WarmUpFound {
+                cut: seconds(50),
+                settled: false
+            }
+        );
+        let late = found(|bin| Ok(if bin < 60 { 9.0 } else { (bin % 2) as f64 }));
+        assert_eq!(
+            late,
+            WarmUpFound {
+                cut: seconds(50),
+                settled: false
+            }
+        );
+    }
+
+    #[test]
+    fn gaps_repeat_what_was_before() {
+        let gaps = found(|bin| match bin {
+            0..5 => Err(Absent::Nothing),
+            5..20 => Ok(9.0),
+            _ if bin % 3 == 0 => Err(Absent::Nothing),
+            _ => Ok(1.0),
+        });
+        assert_eq!(
+            gaps,
+            WarmUpFound {
+                cut: seconds(20),
+                settled: true
+            }
+        );
+    }
+
+    #[test]
+    fn nothing_to_look_at_needs_no_warm_up() {
+        assert_eq!(
+            find_warm_up(&[], &blueprint()),
+            WarmUpFound {
+                cut: seconds(0),
+                settled: true
+            }
+        );
+        assert_eq!(
+            found(|_| Err(Absent::Nothing)),
+            WarmUpFound {
+                cut: seconds(0),
+                settled: true
+            }
+        );
+    }
+
+    #[test]
+    fn the_warm_up_ends_before_a_planned_change() {
+        let changing_at = |start: u64| {
+            let mut burst = blueprint();
+            let later = |mut population: Population| {
+                population.config.start = seconds(start);
+                population
+            };
+            burst.populations = burst.populations.iter().cloned().map(later).collect();
+            burst
+        };
+        assert_eq!(first_timed_change(&blueprint()), None);
+        assert_eq!(first_timed_change(&changing_at(30)), Some(seconds(30)));
+        // Eight bins before the change are less than two batches: all of them are cut, not the 50 s that the length allows.
+        let short = find_warm_up(&pilots(|_| Ok(3.0)), &changing_at(8));
+        assert_eq!(
+            short,
+            WarmUpFound {
+                cut: seconds(8),
+                settled: false
+            }
+        );
+        // A step at 40 s lies after the change and does not count.
+        let later = find_warm_up(
+            &pilots(|bin| Ok(if bin < 40 { 5.0 } else { 1.0 })),
+            &changing_at(30),
+        );
+        assert_eq!(
+            later,
+            WarmUpFound {
+                cut: seconds(0),
+                settled: true
+            }
+        );
+    }
+
+    #[test]
+    fn a_pilot_is_long_enough_for_a_third() {
+        let pilot = pilot(&blueprint());
+        assert_eq!(
+            (pilot.run.warm_up, pilot.run.length),
+            (seconds(0), seconds(150))
+        );
+    }
+}

@@ -314,3 +314,52 @@ pub struct Focus<'a> {
     /// Answer even where too few observations make the number unreliable: for finding the end of the warm-up only.
     pub rough: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::testing::{blueprint, layout, service};
+
+    #[test]
+    fn services_know_their_pods_and_targets() {
+        let layout = layout();
+        let [web, idle] = ["web", "idle"].map(|name| layout.service(service(name)));
+        assert_eq!((web.pods.len(), idle.pods.len()), (3, 2));
+        assert_eq!((web.targets.len(), idle.targets.len()), (2, 2));
+        assert!(web.asked && !idle.asked);
+        for (id, target) in layout
+            .services()
+            .iter()
+            .enumerate()
+            .flat_map(|(id, service)| service.targets.iter().map(move |&target| (id, target)))
+        {
+            assert_eq!(layout.target_service(target).index(), id);
+        }
+    }
+
+    #[test]
+    fn every_pair_of_service_and_pod_has_its_own_place() {
+        let layout = layout();
+        let places: Vec<usize> = (0..layout.services().len())
+            .map(ServiceId::from_index)
+            .flat_map(|id| {
+                layout
+                    .service(id)
+                    .pods
+                    .iter()
+                    .map(|&pod| layout.endpoint(id, pod))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(places, (0..layout.endpoint_count()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn scopes_stand_at_their_positions() {
+        let layout = Layout::of(&blueprint());
+        for (position, scope) in layout.scopes().enumerate() {
+            assert_eq!(layout.position(scope), position);
+        }
+        assert_eq!(layout.name(Scope::Overall), "overall");
+    }
+}

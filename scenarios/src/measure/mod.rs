@@ -13,6 +13,8 @@ pub mod objective;
 pub mod observer;
 pub mod quantity;
 pub mod reading;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use layout::{Layout, Scope};
 pub use metric::{METRICS, Quantity, Readings};

@@ -10,12 +10,62 @@ use super::layout::{Focus, Layout, Scope};
 use super::metric::{Quantity, Readings, Single};
 use super::quantity::Absent;
 
-/// Listens to one replication.
+/// All metrics as one recorder.
+///
+/// ```
+/// use scenarios::measure::observer::Meter;
+/// use scenarios::measure::{Layout, Scope};
+/// use sim_core::{SimTime, Streams};
+/// use sim_models::world::{self, blueprint::Blueprint};
+///
+/// fn requests_answered(blueprint: &Blueprint) -> Result<u64, world::RunError> {
+///     let layout = Layout::of(blueprint);
+///     let meter = Meter::new(&layout, SimTime::ZERO + blueprint.run.warm_up);
+///     let readings = world::run(blueprint, Streams::new(7, 0), meter)?.recorder.finish();
+///     Ok(readings.outcomes.of(Scope::Overall).finished())
+/// }
+/// ```
 #[derive(Clone, Debug)]
-pub struct Observer<'a> {
+pub struct Meter<'a> {
     layout: &'a Layout,
     from: SimTime,
-    readings: Option<Readings>,
+    readings: Readings,
+}
+
+impl<'a> Meter<'a> {
+    /// Listens to what happens from `from` on.
+    #[must_use]
+    pub fn new(layout: &'a Layout, from: SimTime) -> Self {
+        Self {
+            layout,
+            from,
+            readings: Readings::new(layout),
+        }
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn finish(mut self) -> Readings {
+        self.readings.close();
+        self.readings
+    }
+}
+
+impl Recorder for Meter<'_> {
+    #[inline]
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        if now >= self.from {
+            self.readings.see(self.layout, now - self.from, &seen);
+        }
+    }
+}
+
+/// Listens to one replication: with all metrics, or none, and with watches.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer<'a> {
+    meter: Option<Meter<'a>>,
+    layout: &'a Layout,
+    from: SimTime,
     watches: Vec<Watch>,
 }
 
@@ -34,10 +84,11 @@ pub(crate) type Watched = Vec<Vec<Result<f64, Absent>>>;
 impl<'a> Observer<'a> {
     /// Listens with all metrics and these watches to what happens from `from` on.
     pub(crate) fn new(layout: &'a Layout, from: SimTime, watches: Vec<Watch>) -> Self {
+        let meter = Some(Meter::new(layout, from));
         Self {
+            meter,
             layout,
             from,
-            readings: Some(Readings::new(layout)),
             watches,
         }
     }
@@ -45,27 +96,22 @@ impl<'a> Observer<'a> {
     /// Listens with these watches alone, from the start.
     pub(crate) fn of_watches(layout: &'a Layout, watches: Vec<Watch>) -> Self {
         Self {
+            meter: None,
             layout,
             from: SimTime::ZERO,
-            readings: None,
             watches,
         }
     }
 
     /// Ends the observation at `until`.
-    pub(crate) fn finish(mut self, until: SimTime) -> Observed {
+    pub(crate) fn finish(self, until: SimTime) -> Observed {
         let span = until.saturating_since(self.from);
-        if let Some(readings) = &mut self.readings {
-            readings.close();
-        }
-        let watched = self
-            .watches
-            .into_iter()
-            .map(|watch| watch.finish(self.layout, span))
-            .collect();
+        let watched = self.watches.into_iter();
         Observed {
-            readings: self.readings,
-            watched,
+            readings: self.meter.map(Meter::finish),
+            watched: watched
+                .map(|watch| watch.finish(self.layout, span))
+                .collect(),
         }
     }
 }
@@ -73,15 +119,13 @@ impl<'a> Observer<'a> {
 impl Recorder for Observer<'_> {
     #[inline]
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
-        if now < self.from {
-            return;
+        if let Some(meter) = &mut self.meter {
+            meter.see(now, seen);
         }
-        let since = now - self.from;
-        if let Some(readings) = &mut self.readings {
-            readings.see(self.layout, since, &seen);
-        }
-        for watch in &mut self.watches {
-            watch.see(self.layout, since, &seen);
+        if now >= self.from {
+            for watch in &mut self.watches {
+                watch.see(self.layout, now - self.from, &seen);
+            }
         }
     }
 }
@@ -220,5 +264,130 @@ impl Keep {
             (Some(Err(absent)), Ok(_)) | (Some(Ok(_)), Err(absent)) => Err(absent),
         };
         values.push(folded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::testing::{answered, layout, refused, service, web_pod};
+    use sim_models::request::Hop;
+
+    fn web() -> Vec<Scope> {
+        vec![Scope::Service(service("web"))]
+    }
+
+    /// What a watch of `name` says about requests that were answered or refused at these times.
+    fn watched(
+        name: &str,
+        part: Part,
+        requests: &[(u64, bool)],
+        until: u64,
+    ) -> Vec<Result<f64, Absent>> {
+        let layout = layout();
+        let watch = Watch::new(Quantity::named(name).unwrap(), web(), part, &layout);
+        let mut observer = Observer::new(&layout, SimTime::from_secs(10), vec![watch]);
+        for &(at, ok) in requests {
+            let request = if ok {
+                answered(SimTime::from_secs(at), web_pod(0))
+            } else {
+                refused(SimTime::from_secs(at))
+            };
+            observer.see(request.at(Hop::Returned), Observation::Finished(&request));
+        }
+        observer
+            .finish(SimTime::from_secs(until))
+            .watched
+            .swap_remove(0)
+            .swap_remove(0)
+    }
+
+    fn windows(seconds: u64, keep: Keep) -> Part {
+        Part::Windows {
+            width: SimDuration::from_secs(seconds),
+            from: SimDuration::ZERO,
+            keep,
+        }
+    }
+
+    #[test]
+    fn an_answer_before_the_end_of_the_warm_up_does_not_count() {
+        let layout = layout();
+        let mut observer = Observer::new(&layout, SimTime::from_secs(10), Vec::new());
+        // Born at 9.9980 s and 9.9985 s, they reach the load balancer node 6 ms later: at 10.004 s and 10.0045 s. The last at 9.996 s.
+        for born in [9_998_000, 9_998_500, 9_990_000] {
+            let request = answered(SimTime::from_micros(born), web_pod(0));
+            observer.see(request.at(Hop::Returned), Observation::Finished(&request));
+        }
+        let readings = observer.finish(SimTime::from_secs(20)).readings.unwrap();
+        assert_eq!(readings.latency.of(Scope::Overall).count(), 2);
+    }
+
+    #[test]
+    fn the_worst_window_is_found_wherever_it_lies() {
+        // From 10 s on in windows of 10 s: 1 of 2, 0 of 1, nothing, 1 of 1; the incomplete one from 50 s on is left out.
+        let requests = [
+            (1, false),
+            (11, true),
+            (12, false),
+            (25, true),
+            (45, true),
+            (51, false),
+        ];
+        assert_eq!(
+            watched("availability", windows(10, Keep::Least), &requests, 55),
+            [Ok(0.5)]
+        );
+        assert_eq!(
+            watched("availability", windows(10, Keep::Greatest), &requests, 55),
+            [Ok(1.0)]
+        );
+        assert_eq!(
+            watched("lost requests", windows(10, Keep::Greatest), &requests, 55),
+            [Ok(1.0)]
+        );
+    }
+
+    #[test]
+    fn empty_windows_count_for_what_can_be_zero() {
+        // Four complete windows of 10 s, of which the third is empty.
+        let requests = [(11, true), (25, true), (45, true)];
+        assert_eq!(
+            watched("request rate", windows(10, Keep::Least), &requests, 50),
+            [Ok(0.0)]
+        );
+        let every = watched("availability", windows(10, Keep::Every), &requests, 50);
+        assert_eq!(every, [Ok(1.0), Ok(1.0), Err(Absent::Nothing), Ok(1.0)]);
+    }
+
+    #[test]
+    fn a_window_with_too_few_requests_leaves_the_extreme_unknown() {
+        let requests = [(11, true)];
+        assert_eq!(
+            watched("p99 latency", windows(10, Keep::Greatest), &requests, 30),
+            [Err(Absent::TooFew {
+                seen: 1,
+                needed: 1_000
+            })]
+        );
+    }
+
+    #[test]
+    fn no_complete_window_has_no_value() {
+        assert_eq!(
+            watched("availability", windows(60, Keep::Least), &[(11, true)], 50),
+            []
+        );
+    }
+
+    #[test]
+    fn a_stretch_has_its_own_length() {
+        // From 15 s to 35 s: two requests in 20 s.
+        let part = Part::Stretch {
+            from: SimDuration::from_secs(5),
+            until: SimDuration::from_secs(25),
+        };
+        let requests = [(11, true), (16, true), (34, true), (36, true)];
+        assert_eq!(watched("request rate", part, &requests, 50), [Ok(0.1)]);
     }
 }

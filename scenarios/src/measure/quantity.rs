@@ -257,3 +257,35 @@ pub(crate) fn ratio(dividend: f64, divisor: f64) -> Result<f64, Absent> {
         Ok(dividend / divisor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_harmonic_mean_is_the_reciprocal_of_the_mean_reciprocal() {
+        // Reciprocals 1/20 and 1/60: mean 1/30.
+        let estimated = Estimated::of(&[20.0, 60.0], Mean::Harmonic);
+        assert!((estimated.mean - 30.0).abs() < 1e-12);
+        // t(1, 97.5 %) = 12.7 times a standard error of 1/60: the interval of the reciprocal reaches below zero.
+        assert!(estimated.interval.low > 0.0 && estimated.interval.low < 30.0);
+        assert_eq!(estimated.interval.high, f64::INFINITY);
+    }
+
+    #[test]
+    fn precision_is_relative_to_the_mean() {
+        assert_eq!(
+            Estimated::of(&[0.0, 0.0], Mean::Arithmetic).relative_half_width(),
+            0.0
+        );
+        assert_eq!(
+            Estimated::of(&[-1.0, 1.0], Mean::Arithmetic).relative_half_width(),
+            f64::INFINITY
+        );
+        // Mean 10, t(1, 97.5 %) = 12.706, standard error 1: half-width 12.706.
+        assert!(
+            (Estimated::of(&[9.0, 11.0], Mean::Arithmetic).relative_half_width() - 1.2706).abs()
+                < 1e-4
+        );
+    }
+}

@@ -168,3 +168,52 @@ impl Merge for Counts {
         self.pinned += other.pinned;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+    use sim_models::id::LoadBalancerNodeId;
+    use sim_models::observe::Recorder;
+
+    use super::*;
+    use crate::measure::observer::Observer;
+    use crate::measure::testing::{after, answered, layout, of_web, web_pod, web_target};
+
+    #[test]
+    fn a_reused_connection_pins_only_behind_a_node() {
+        let new = answered(SimTime::ZERO, web_pod(0));
+        let mut pinned = new.clone();
+        pinned.reused = true;
+        let mut by_pod = pinned.clone();
+        by_pod.node = None;
+        let readings = after(&[new.clone(), new, pinned, by_pod]);
+        assert_eq!(of_web(&readings, "reused share"), Ok(0.5));
+        assert_eq!(of_web(&readings, "pinned share"), Ok(0.25));
+    }
+
+    #[test]
+    fn connections_belong_to_the_service_of_their_target() {
+        let layout = layout();
+        let mut observer = Observer::new(&layout, SimTime::ZERO, Vec::new());
+        let opened = Observation::Opened {
+            load_balancer_node: LoadBalancerNodeId(0),
+            target: web_target(),
+            pod: web_pod(2),
+        };
+        observer.see(SimTime::ZERO, opened);
+        observer.see(
+            SimTime::ZERO,
+            Observation::Finished(&answered(SimTime::ZERO, web_pod(2))),
+        );
+        let readings = observer.finish(SimTime::from_secs(100)).readings.unwrap();
+        assert_eq!(of_web(&readings, "connections opened"), Ok(1.0));
+        assert_eq!(of_web(&readings, "connection rate"), Ok(0.01));
+        assert_eq!(of_web(&readings, "requests per connection"), Ok(1.0));
+        assert_eq!(
+            readings
+                .pods
+                .connections(&layout, layout.target_service(web_target())),
+            [0, 0, 1]
+        );
+    }
+}

@@ -193,3 +193,36 @@ impl Merge for Counts {
         self.overlay_bytes += other.overlay_bytes;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use crate::measure::testing::{after, answered, layout, of_web, service, web_pod};
+
+    #[test]
+    fn a_second_hop_to_another_zone_costs_both() {
+        // Load balancer node and first node stand in zone a, the third pod on the second node in zone b.
+        let readings = after(&[0, 1, 2, 2].map(|rank| answered(SimTime::ZERO, web_pod(rank))));
+        assert_eq!(of_web(&readings, "second-hop share"), Ok(0.5));
+        assert_eq!(of_web(&readings, "cross-zone share"), Ok(0.5));
+        // Request 512 bytes, answer 1,024 + 256; one packet each, with 40 bytes of headers: 1,872. VXLAN adds 50 to each packet.
+        let layout = layout();
+        assert_eq!(layout.service(service("web")).message_bytes, 1_872);
+        assert_eq!(of_web(&readings, "overlay bytes"), Ok(200.0));
+        assert_eq!(
+            of_web(&readings, "cross-zone bytes"),
+            Ok(2.0 * (1_872.0 + 100.0))
+        );
+    }
+
+    #[test]
+    fn with_ip_targets_there_is_one_link() {
+        let mut request = answered(SimTime::ZERO, web_pod(2));
+        (request.node, request.second_hop) = (None, false);
+        let readings = after(&[request]);
+        assert_eq!(of_web(&readings, "second-hop share"), Ok(0.0));
+        assert_eq!(of_web(&readings, "cross-zone bytes"), Ok(1_872.0));
+        assert_eq!(of_web(&readings, "overlay bytes"), Ok(0.0));
+    }
+}

@@ -198,3 +198,37 @@ impl Merge for Spreads {
         self.0.merge(&other.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::testing::{after, answered, of_web, refused, web_pod};
+
+    #[test]
+    fn the_segments_add_up_to_the_latency() {
+        let request = answered(SimTime::ZERO, web_pod(0));
+        let parts: SimDuration = Segment::ALL[..6]
+            .iter()
+            .filter_map(|segment| segment.of(&request))
+            .sum();
+        assert_eq!(parts, request.elapsed());
+    }
+
+    #[test]
+    fn each_segment_lies_between_its_stamps() {
+        // One millisecond for each hop; the way back is two hops, the target's response is four.
+        let readings = after(&[answered(SimTime::from_secs(1), web_pod(0))]);
+        assert_eq!(of_web(&readings, "mean waiting time"), Ok(0.001));
+        assert_eq!(of_web(&readings, "mean service time"), Ok(0.001));
+        assert_eq!(of_web(&readings, "mean way back"), Ok(0.002));
+        assert_eq!(of_web(&readings, "mean target response time"), Ok(0.004));
+    }
+
+    #[test]
+    fn a_request_leaves_no_trace_where_it_did_not_come() {
+        let readings = after(&[refused(SimTime::from_secs(1))]);
+        assert_eq!(of_web(&readings, "mean time to load balancer"), Ok(0.001));
+        assert_eq!(of_web(&readings, "mean service time"), Err(Absent::Nothing));
+        assert_eq!(of_web(&readings, "mean way back"), Err(Absent::Nothing));
+    }
+}

@@ -152,3 +152,67 @@ pub(crate) fn mean(histogram: &Histogram) -> Result<f64, Absent> {
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use super::*;
+    use crate::measure::Scope;
+    use crate::measure::testing::{after, answered, layout, of_web, refused, value, web_pod};
+
+    #[test]
+    fn failed_requests_count_too() {
+        // Seven hops of a millisecond each, and a refusal after one millisecond: 4 ms on average.
+        let readings = after(&[answered(SimTime::ZERO, web_pod(0)), refused(SimTime::ZERO)]);
+        assert_eq!(of_web(&readings, "mean latency"), Ok(0.004));
+        assert_eq!(of_web(&readings, "max latency"), Ok(0.007));
+        assert_eq!(value(&readings, "max latency", Scope::Overall), Ok(0.007));
+    }
+
+    #[test]
+    fn a_quantile_is_refused_below_ten_observations_beyond_it() {
+        // p99 takes 10 / 0.01 = 1,000 requests, the median 20.
+        let requests = vec![answered(SimTime::ZERO, web_pod(0)); 1_000];
+        assert!(of_web(&after(&requests), "p99 latency").is_ok());
+        let fewer = after(&requests[1..]);
+        assert_eq!(
+            of_web(&fewer, "p99 latency"),
+            Err(Absent::TooFew {
+                seen: 999,
+                needed: 1_000
+            })
+        );
+        assert_eq!(
+            of_web(&fewer, "p99.9 latency"),
+            Err(Absent::TooFew {
+                seen: 999,
+                needed: 10_000
+            })
+        );
+        assert!(of_web(&after(&requests[..20]), "p50 latency").is_ok());
+        assert_eq!(
+            of_web(&after(&requests[..19]), "p50 latency"),
+            Err(Absent::TooFew {
+                seen: 19,
+                needed: 20
+            })
+        );
+        assert_eq!(of_web(&after(&[]), "p50 latency"), Err(Absent::Nothing));
+    }
+
+    #[test]
+    fn where_the_warm_up_is_looked_for_few_are_enough() {
+        let layout = layout();
+        let focus = Focus {
+            layout: &layout,
+            span: SimDuration::ZERO,
+            scope: Scope::Overall,
+            rough: true,
+        };
+        assert_eq!(
+            quantile(&[7_000_000].into_iter().collect(), 99_000, &focus),
+            Ok(0.007)
+        );
+    }
+}

@@ -158,3 +158,19 @@ impl Merge for Load {
         self.waited.merge(&other.waited);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use crate::measure::testing::{after, answered, of_web, web_pod};
+
+    #[test]
+    fn utilisation_and_queue_follow_from_work_and_waits() {
+        // 1,000 requests of 1 ms work and 1 ms wait: 1 s of 100 s in three pods of two workers, all of it in one pod.
+        let readings = after(&vec![answered(SimTime::from_secs(1), web_pod(1)); 1_000]);
+        assert_eq!(of_web(&readings, "utilisation"), Ok(1.0 / 600.0));
+        assert_eq!(of_web(&readings, "max pod utilisation"), Ok(1.0 / 200.0));
+        assert_eq!(of_web(&readings, "queue length"), Ok(1.0 / 300.0));
+    }
+}

@@ -248,7 +248,12 @@ fn value<M: Metric>(metric: &M, quantity: Quantity, focus: &Focus<'_>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use sim_core::SimTime;
+    use sim_models::request::{Hop, Outcome, Request};
+
     use super::*;
+    use crate::measure::testing::{after, answered, refused, web_pod};
 
     #[test]
     fn names_differ_and_are_found() {
@@ -279,6 +284,56 @@ mod tests {
                 "{name}"
             );
             assert!(quantity.about().meaning.ends_with('.'), "{name}");
+        }
+    }
+
+    /// A request in a second of the run, of a pod or refused.
+    fn request() -> impl Strategy<Value = Request> {
+        (0..100u64, 0..4usize, 1..4usize, any::<bool>()).prop_map(
+            |(second, pod, outcome, reused)| {
+                let at = SimTime::from_secs(second);
+                let mut request = if pod < 3 {
+                    answered(at, web_pod(pod))
+                } else {
+                    refused(at)
+                };
+                request.reused = reused;
+                if pod == 3 {
+                    request.outcome =
+                        [Outcome::NoTarget, Outcome::NoRule, Outcome::NodeRefused][outcome - 1];
+                    request.service = request.service.filter(|_| reused);
+                }
+                request
+            },
+        )
+    }
+
+    fn in_time(mut requests: Vec<Request>) -> Vec<Request> {
+        requests.sort_by_key(|request| request.at(Hop::Returned));
+        requests
+    }
+
+    fn merged(parts: &[&Readings]) -> Readings {
+        let mut sum = parts[0].clone();
+        parts[1..].iter().for_each(|part| sum.merge(part));
+        sum
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn merge_is_associative_order_free_and_the_same_as_seeing_all(
+            requests in prop::collection::vec(request(), 0..30),
+            cuts in (0..30usize, 0..30usize),
+        ) {
+            let requests = in_time(requests);
+            let (one, two) = (cuts.0.min(cuts.1).min(requests.len()), cuts.0.max(cuts.1).min(requests.len()));
+            let [a, b, c] = [&requests[..one], &requests[one..two], &requests[two..]].map(after);
+            let together = after(&requests);
+            prop_assert_eq!(&merged(&[&a, &b, &c]), &together);
+            prop_assert_eq!(&merged(&[&c, &a, &b]), &together);
+            prop_assert_eq!(&merged(&[&a, &merged(&[&b, &c])]), &together);
         }
     }
 }

@@ -306,3 +306,68 @@ pub const fn origin_name(origin: Origin) -> &'static str {
         Origin::LoadBalancer => "load balancer",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use super::*;
+    use crate::measure::testing::{after, answered, of_web, refused, service, value, web_pod};
+
+    /// A refused request, with another outcome.
+    fn failed(at: u64, outcome: Outcome) -> sim_models::request::Request {
+        let mut request = refused(SimTime::from_secs(at));
+        request.outcome = outcome;
+        request
+    }
+
+    #[test]
+    fn availability_is_the_share_below_500() {
+        let mut requests = vec![answered(SimTime::ZERO, web_pod(0)); 7];
+        requests.extend([
+            failed(1, Outcome::NoRule),
+            failed(2, Outcome::NodeRefused),
+            failed(5, Outcome::Overloaded(503)),
+        ]);
+        let readings = after(&requests);
+        // 10 requests, of which 404 is the client's own fault and two have a status of 500 or above; over 100 s.
+        assert_eq!(of_web(&readings, "availability"), Ok(0.8));
+        assert_eq!(of_web(&readings, "lost requests"), Ok(2.0));
+        assert_eq!(of_web(&readings, "error rate"), Ok(0.02));
+        assert_eq!(of_web(&readings, "request rate"), Ok(0.1));
+        assert_eq!(of_web(&readings, "error window"), Ok(3.0));
+        assert_eq!(of_web(&readings, "load balancer 5xx"), Ok(1.0));
+        assert_eq!(of_web(&readings, "load balancer 4xx"), Ok(1.0));
+        assert_eq!(of_web(&readings, "target 5xx"), Ok(1.0));
+        assert_eq!(of_web(&readings, "target 2xx"), Ok(7.0));
+    }
+
+    #[test]
+    fn nothing_failed_in_a_window_of_zero() {
+        let readings = after(&[answered(SimTime::ZERO, web_pod(0))]);
+        assert_eq!(of_web(&readings, "error window"), Ok(0.0));
+        assert_eq!(
+            value(&readings, "availability", Scope::Service(service("idle"))),
+            Err(crate::measure::Absent::Nothing)
+        );
+    }
+
+    #[test]
+    fn outcomes_are_counted_in_the_second_of_their_answer() {
+        let readings = after(&[
+            answered(SimTime::from_millis(995), web_pod(0)),
+            failed(1, Outcome::NoTarget),
+        ]);
+        let seen: Vec<(Outcome, &[u64])> = readings
+            .outcomes
+            .of(Scope::Overall)
+            .iter()
+            .map(|(outcome, seconds)| (outcome, seconds.counts()))
+            .collect();
+        // Born at 0.995 s, answered 6 hops later at 1.001 s.
+        assert_eq!(
+            seen,
+            [(Outcome::Ok, &[0, 1][..]), (Outcome::NoTarget, &[0, 1][..])]
+        );
+    }
+}

@@ -126,3 +126,25 @@ impl Merge for Places {
         self.served.merge(&other.served);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use super::*;
+    use crate::measure::testing::{after, answered, layout, of_web, service, value, web_pod};
+
+    #[test]
+    fn arrival_and_service_are_told_apart() {
+        // All arrive at the first node; two are served there, one by the pod on the second node.
+        let readings = after(&[0, 1, 2].map(|rank| answered(SimTime::ZERO, web_pod(rank))));
+        assert_eq!(readings.places.arrived(), [3, 0]);
+        assert_eq!(readings.places.served(), [2, 1]);
+        assert_eq!(
+            readings.places.targets_of(&layout(), service("web")),
+            [3, 0]
+        );
+        assert_eq!(of_web(&readings, "target imbalance"), Ok(3.0));
+        assert_eq!(value(&readings, "node imbalance", Scope::Overall), Ok(2.0));
+    }
+}

@@ -194,3 +194,58 @@ impl Merge for Pods {
 pub(crate) fn tally(counts: &[u64]) -> Tally {
     counts.iter().copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::SimTime;
+
+    use super::*;
+    use crate::measure::testing::{after, answered, layout, of_web, service, value, web_pod};
+
+    fn seen(counts: [usize; 3]) -> crate::measure::Readings {
+        let each = counts
+            .iter()
+            .enumerate()
+            .flat_map(|(rank, &count)| vec![answered(SimTime::ZERO, web_pod(rank)); count]);
+        after(&each.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn three_measures_of_one_spread() {
+        // 1, 2, 3: mean 2, population variance 2/3, CV^2 = (2/3) / 4 = 1/6; Jain 1 / (1 + 1/6) = 6/7; N_eff = 2 / (1/6) = 12.
+        let readings = seen([1, 2, 3]);
+        assert_eq!(readings.pods.requests(&layout(), service("web")), [1, 2, 3]);
+        assert_eq!(of_web(&readings, "pod imbalance"), Ok(3.0));
+        assert!(
+            (of_web(&readings, "requests per pod CV").unwrap() - (1.0_f64 / 6.0).sqrt()).abs()
+                < 1e-12
+        );
+        assert!((of_web(&readings, "Jain index").unwrap() - 6.0 / 7.0).abs() < 1e-12);
+        assert!((of_web(&readings, "N_eff").unwrap() - 12.0).abs() < 1e-9);
+        assert_eq!(of_web(&readings, "requests per pod"), Ok(2.0));
+    }
+
+    #[test]
+    fn a_pod_without_requests_keeps_the_ratio_finite() {
+        let readings = seen([4, 0, 2]);
+        assert_eq!(of_web(&readings, "pod imbalance"), Ok(4.0));
+        assert_eq!(of_web(&readings, "pods reached"), Ok(2.0));
+        assert_eq!(of_web(&readings, "min requests per pod"), Ok(0.0));
+    }
+
+    #[test]
+    fn pods_of_several_services_are_not_compared() {
+        assert_eq!(
+            value(&seen([1, 1, 1]), "pod imbalance", Scope::Overall),
+            Err(Absent::Nothing)
+        );
+        assert_eq!(
+            value(
+                &seen([1, 1, 1]),
+                "pod imbalance",
+                Scope::Service(service("idle"))
+            ),
+            Err(Absent::Nothing)
+        );
+    }
+}

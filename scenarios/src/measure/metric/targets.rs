@@ -58,3 +58,18 @@ impl Metric for Targets {
 impl Merge for Targets {
     fn merge(&mut self, _: &Self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::measure::layout::Scope;
+    use crate::measure::testing::{after, of_web, value};
+
+    #[test]
+    fn an_instance_target_group_lists_the_nodes() {
+        // Three pods on two nodes; a second target group of two nodes behind the idle Service.
+        let readings = after(&[]);
+        assert_eq!(of_web(&readings, "target count"), Ok(2.0));
+        assert_eq!(of_web(&readings, "pod count"), Ok(3.0));
+        assert_eq!(value(&readings, "target count", Scope::Overall), Ok(4.0));
+    }
+}
