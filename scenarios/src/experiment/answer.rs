@@ -46,6 +46,8 @@ pub struct Alternative {
     pub layout: Layout,
     /// All readings, added up over the replications. Divide counts by the replications for those of a mean run.
     pub readings: Readings,
+    /// Those of the first replication alone: what one run looks like, where a mean of many would hide the lumps.
+    pub first: Readings,
     /// Every named number of every replication.
     pub values: Values,
     /// One answer for each objective.

@@ -50,6 +50,8 @@ pub(super) struct Case<'a> {
     /// The scopes of each objective.
     scopes: Vec<Vec<Scope>>,
     readings: Readings,
+    /// Those of the first replication alone.
+    first: Option<Readings>,
     values: Values,
     /// For each objective and scope, its value in each replication; empty for objectives on the whole run.
     watched: Vec<Vec<Samples>>,
@@ -87,6 +89,7 @@ impl<'a> Case<'a> {
             alternative,
             objectives: &experiment.objectives,
             readings: Readings::new(&layout),
+            first: None,
             values: Values::new(&layout),
             watched: scopes
                 .iter()
@@ -140,6 +143,7 @@ impl<'a> Case<'a> {
     /// Adds the next replication.
     pub(super) fn add(&mut self, replicated: Replicated) {
         self.readings.merge(&replicated.readings);
+        self.first.get_or_insert(replicated.readings);
         self.values.push(replicated.values);
         let mut watched = replicated.watched.into_iter();
         for (objective, values) in self.objectives.iter().zip(&mut self.watched) {
@@ -281,6 +285,7 @@ impl<'a> Case<'a> {
             settings: self.alternative.settings.clone(),
             blueprint: self.blueprint,
             layout: self.layout,
+            first: self.first.unwrap_or_else(|| self.readings.clone()),
             readings: self.readings,
             values: self.values,
             objectives: judged,
