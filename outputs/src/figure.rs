@@ -199,6 +199,8 @@ pub enum Shape {
     Diamond,
     /// A small faint disc: one of many.
     Speck,
+    /// A small disc with a rim of paper: seen on any bar.
+    Pip,
 }
 
 /// Dots, with or without intervals.

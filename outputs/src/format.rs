@@ -7,14 +7,17 @@
 /// What stands where there is nothing to say: a metric that this alternative does not have.
 pub const MISSING: &str = "–";
 
+/// Numbers from here on are written with an exponent: nobody reads ten digits.
+const LONGEST: f64 = 1e7;
+
 /// A number to three significant digits: `41.2`, `0.0317`, `5,352`, `1.20e-7`.
 ///
-/// Below one in a hundred thousand it is written with an exponent. What is not finite is [`MISSING`].
+/// Below one in a hundred thousand and from ten million on it is written with an exponent. What is not finite is [`MISSING`].
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return MISSING.to_owned();
     }
-    if value != 0.0 && value.abs() < 1e-5 {
+    if value != 0.0 && (value.abs() < 1e-5 || value.abs() >= LONGEST) {
         return format!("{value:.2e}");
     }
     let decimals = 2 - magnitude(value, 3);
@@ -59,7 +62,7 @@ pub fn range(centre: f64, low: f64, high: f64) -> String {
 pub fn difference(mean: f64, low: f64, high: f64) -> String {
     match interval_decimals(mean, (high - low) / 2.0) {
         None if mean == 0.0 => "0".to_owned(),
-        None => signed(number(mean)),
+        None => signed(short(mean)),
         Some(decimals) => {
             let place = |value| signed(fixed(value, decimals));
             format!("{} [{}, {}]", place(mean), place(low), place(high))
@@ -114,6 +117,9 @@ pub fn short(value: f64) -> String {
 
 /// The value with exactly this many decimals and its thousands set apart; negative decimals count as none.
 pub fn fixed(value: f64, decimals: i32) -> String {
+    if value.is_finite() && value.abs() >= LONGEST {
+        return format!("{value:.2e}");
+    }
     let decimals = usize::try_from(decimals.clamp(0, 12)).expect("clamped to 0..=12");
     let text = format!("{value:.decimals$}");
     let zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
@@ -199,6 +205,7 @@ mod tests {
         assert_eq!(number(-1_234_567.0), "-1,234,567");
         assert_eq!(number(0.0), "0.00");
         assert_eq!(number(1.2e-7), "1.20e-7");
+        assert_eq!(number(8_292_973_116.0), "8.29e9");
         assert_eq!(number(f64::NAN), MISSING);
     }
 
@@ -218,7 +225,7 @@ mod tests {
         assert_eq!(difference(2.71, 2.31, 3.11), "+2.7 [+2.3, +3.1]");
         assert_eq!(difference(-0.2, -0.6, 0.2), "-0.2 [-0.6, +0.2]");
         assert_eq!(difference(0.0, 0.0, 0.0), "0");
-        assert_eq!(difference(-6.0, -6.0, -6.0), "-6.00");
+        assert_eq!(difference(-6.0, -6.0, -6.0), "-6");
     }
 
     #[test]

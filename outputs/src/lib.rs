@@ -22,8 +22,10 @@
 //! ```
 
 pub mod figure;
+pub mod files;
 pub mod format;
 pub mod render;
 pub mod report;
+pub mod results;
 pub mod table;
 pub mod view;

@@ -61,6 +61,8 @@ pub struct Section {
     pub text: String,
     /// The tables.
     pub tables: Vec<Table>,
+    /// Tables for who wants to know more: folded in the page, not shown in the terminal.
+    pub details: Vec<Table>,
     /// The pictures.
     pub figures: Vec<Figure>,
 }
@@ -91,7 +93,10 @@ pub struct Report {
 impl Report {
     /// Every table of the report with a file of its own, in order.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        let sections = self.sections.iter().flat_map(|section| &section.tables);
+        let sections = self
+            .sections
+            .iter()
+            .flat_map(|section| section.tables.iter().chain(&section.details));
         self.verdicts
             .iter()
             .chain(sections)

@@ -200,6 +200,12 @@ impl<'a> Canvas<'a> {
         ));
     }
 
+    /// A disc with a rim of paper.
+    pub(super) fn pip(&self, centre: Point, radius: f64, colour: Colour, paper: Colour) {
+        self.disc(centre, radius + 1.25, paper);
+        self.disc(centre, radius, colour);
+    }
+
     /// A hollow diamond; the paper shows through so that it is seen on any bar.
     pub(super) fn diamond(&self, centre: Point, radius: f64, colour: Colour, paper: Colour) {
         let (x, y) = centre;

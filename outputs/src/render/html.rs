@@ -76,6 +76,9 @@ fn section_of(index: usize, section: &Section) -> Markup {
             h2 { (section.title) }
             @if !section.text.is_empty() { p { (section.text) } }
             @for one in &section.tables { (table(one, true)) }
+                        @for one in &section.details {
+                details { summary { (one.title) } (table(one, false)) }
+            }
             @for figure in &section.figures { (figure_of(figure)) }
         }
     }
@@ -110,7 +113,7 @@ fn trust(report: &Report) -> Markup {
             section { h2 { "What was assumed" } (table(assumptions, false)) }
         }
         @if let Some(parameters) = &report.parameters {
-            section {
+            section class="screen" {
                 h2 { "Every parameter" }
                 details { summary { (parameters.rows.len()) " parameters, defaults included" } (table(parameters, false)) }
             }

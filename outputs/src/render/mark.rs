@@ -270,6 +270,7 @@ impl Sheet<'_, '_> {
             match dots.shape {
                 Shape::Disc => self.canvas.disc((x, y), 4.5, colour),
                 Shape::Speck => self.canvas.disc((x, y), 2.0, Paint(colour, 0.35)),
+                Shape::Pip => self.canvas.pip((x, y), 2.75, colour, theme::PAPER),
                 Shape::Diamond => self.canvas.diamond((x, y), 5.0, colour, theme::PAPER),
             }
         }

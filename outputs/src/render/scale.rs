@@ -71,9 +71,9 @@ impl Ruler {
             .collect()
     }
 
-    /// Whether zero lies within the axis, and not at its end.
+    /// Whether the axis shows both what lies below zero and zero itself.
     pub(super) fn crosses_zero(&self) -> bool {
-        !self.log && self.low < 0.0 && self.high > 0.0
+        !self.log && self.low < 0.0 && self.high >= 0.0
     }
 }
 

@@ -243,7 +243,7 @@ impl Entry<'_> {
                 stroke,
             ),
             Sample::Diamond => canvas.diamond((left + 9.0, centre), 5.0, colour, theme::PAPER),
-            Sample::Disc => canvas.disc((left + 9.0, centre), 4.0, colour),
+            Sample::Disc => canvas.disc((left + 9.0, centre), 3.0, colour),
         }
         let kind = Type::new(size::TEXT, theme::INK).anchor(Anchor::Start);
         canvas.text((left + 24.0, baseline), self.label, kind);
@@ -305,12 +305,12 @@ fn entry(mark: &Mark, named: bool) -> Option<Entry<'_>> {
         }),
         Mark::Dots(Dots {
             label,
-            ink,
-            shape: Shape::Speck,
+            ink: Ink::Rule,
+            shape: Shape::Pip,
             ..
         }) => Some(Entry {
             label,
-            ink: *ink,
+            ink: Ink::Rule,
             sample: Sample::Disc,
         }),
         _ => None,

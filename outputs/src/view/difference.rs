@@ -3,6 +3,12 @@
 //! A panel per metric, a dot and its interval per alternative, and the line of no difference. All alternatives run on the same
 //! random numbers, so differences are paired: an interval that leaves zero out is a real change.
 
+use scenarios::experiment::answer::Alternative;
+use scenarios::measure::Absent;
+use scenarios::measure::quantity::CONFIDENCE;
+
+use super::Shown;
+use super::topic::Topic;
 use crate::figure::{Axis, Dot, Dots, Figure, Ink, Mark, Panel, Shape};
 use crate::format;
 use crate::table::{Cell, Column, Table};
@@ -141,4 +147,54 @@ fn marks((place, one): (usize, &Difference)) -> [Mark; 2] {
 fn spread(index: usize) -> f64 {
     const LEVELS: [f64; 5] = [0.0, 0.16, -0.16, 0.3, -0.3];
     LEVELS[index % LEVELS.len()]
+}
+
+/// The differences of one number to the first alternative, in the unit in which it reads well.
+///
+/// `None` where there is nothing to compare, or where nothing differs.
+pub fn metric(shown: &Shown<'_>, topic: &Topic) -> Option<Metric> {
+    let scope = Shown::scope(shown.first(), topic.service.as_deref())?;
+    let reading = topic.reading(shown);
+    let compared = shown.answer.differences(topic.quantity, scope);
+    let mut differences = Vec::new();
+    for (index, compared) in compared.iter().enumerate() {
+        let Some(compared) = compared else { continue };
+        let interval = compared.estimate.interval(CONFIDENCE);
+        differences.push(Difference {
+            alternative: shown.alternatives()[index].name.clone(),
+            index,
+            mean: compared.estimate.mean() * reading.factor,
+            low: interval.low * reading.factor,
+            high: interval.high * reading.factor,
+            replications: replications(shown, topic, index, reading.factor),
+        });
+    }
+    let differs = differences
+        .iter()
+        .any(|one| one.low != 0.0 || one.high != 0.0);
+    differs.then(|| Metric {
+        name: topic.label.clone(),
+        unit: reading.unit,
+        differences,
+    })
+}
+
+/// The difference of each replication; none where one of the two has no value.
+fn replications(shown: &Shown<'_>, topic: &Topic, index: usize, factor: f64) -> Vec<f64> {
+    let values = |alternative: &Alternative| {
+        let scope = Shown::scope(alternative, topic.service.as_deref())?;
+        alternative
+            .values(topic.quantity, scope)
+            .collect::<Result<Vec<f64>, Absent>>()
+            .ok()
+    };
+    let (Some(first), Some(other)) = (values(shown.first()), values(&shown.alternatives()[index]))
+    else {
+        return Vec::new();
+    };
+    first
+        .iter()
+        .zip(&other)
+        .map(|(first, other)| (other - first) * factor)
+        .collect()
 }

@@ -1,7 +1,14 @@
 //! Which pods run on which node, and which nodes share a zone?
 
+use scenarios::experiment::answer::Alternative;
+use sim_models::id::{Id, NodeId, ZoneId};
+
+use super::{MOST_PANELS, Shown};
 use crate::figure::{Axis, Figure, Group, Ink, Mark, Panel, Ticks, Tile, Tiles};
 use crate::table::{Cell, Column, Table};
+
+/// More nodes than this do not fit into a grid.
+const MOST_NODES: usize = 40;
 
 /// One pod of the grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,4 +154,65 @@ fn zones(nodes: &[Node]) -> Vec<Group> {
             size: run.len(),
         })
         .collect()
+}
+
+/// Where the pods of the asked Services run; one grid for each placement that occurs.
+pub(super) fn of(shown: &Shown<'_>) -> Option<Figure> {
+    let services = shown.services();
+    let mut grids: Vec<(Vec<Node>, Vec<&str>)> = Vec::new();
+    for one in shown.alternatives() {
+        let nodes = nodes(one, &services);
+        match grids.iter_mut().find(|(known, _)| *known == nodes) {
+            Some((_, names)) => names.push(&one.name),
+            None => grids.push((nodes, vec![&one.name])),
+        }
+    }
+    let all = grids.len() == 1;
+    let title = |names: Vec<&str>| if all { String::new() } else { names.join("; ") };
+    let grids: Vec<Grid> = grids
+        .into_iter()
+        .filter(|(nodes, _)| nodes.len() <= MOST_NODES)
+        .take(MOST_PANELS)
+        .map(|(nodes, names)| Grid {
+            title: title(names),
+            nodes,
+        })
+        .collect();
+    let services: Vec<String> = services.into_iter().map(str::to_owned).collect();
+    (!grids.is_empty()).then(|| figure("placement", &services, &grids, &shown.footer()))
+}
+
+/// The nodes of an alternative, zone by zone, with the pods of these Services.
+fn nodes(alternative: &Alternative, services: &[&str]) -> Vec<Node> {
+    let (layout, blueprint) = (&alternative.layout, &alternative.blueprint);
+    let mut nodes: Vec<(ZoneId, NodeId, Node)> = blueprint
+        .nodes
+        .enumerate()
+        .map(|(id, node)| {
+            (
+                node.zone,
+                id,
+                Node {
+                    name: node.name.clone(),
+                    zone: blueprint.zones[node.zone].clone(),
+                    pods: Vec::new(),
+                },
+            )
+        })
+        .collect();
+    for (deployment, service) in services.iter().enumerate() {
+        let Some(service) = layout.service_named(service) else {
+            continue;
+        };
+        for &pod in &layout.service(service).pods {
+            let (_, _, node) = &mut nodes[layout.pod_node(pod).index()];
+            node.pods.push(Pod {
+                name: layout.pod_name(pod).to_owned(),
+                deployment,
+                strength: 1.0,
+            });
+        }
+    }
+    nodes.sort_by_key(|&(zone, id, _)| (zone, id));
+    nodes.into_iter().map(|(_, _, node)| node).collect()
 }

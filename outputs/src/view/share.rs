@@ -4,10 +4,19 @@
 //! as the counts themselves show (N_eff) fall evenly on all pods; the dark band is the same if every request were a draw of its own.
 //! Bars that fill the pale band but not the dark one are lumps of pinned connections.
 
+use std::collections::BTreeMap;
+
+use scenarios::experiment::answer::Alternative;
+use scenarios::measure::chance;
+use sim_models::id::NodeId;
+
+use super::topic::{self, Topic};
+use super::{MOST_PANELS, Shown, placement};
 use crate::figure::{
     Along, Axis, Band, Bar, Bars, Dot, Dots, Figure, Group, Ink, Mark, Panel, Rule, Shape,
 };
 use crate::format;
+use crate::report::Section;
 use crate::table::{Cell, Column, Table};
 
 /// The requests of one pod.
@@ -15,10 +24,10 @@ use crate::table::{Cell, Column, Table};
 pub struct Pod {
     /// Its name.
     pub name: String,
-    /// Requests it answered: the mean over replications, or the count of one.
+    /// Requests that it got in one replication.
     pub requests: f64,
-    /// The interval of that mean, where there is one.
-    pub interval: Option<(f64, f64)>,
+    /// What it got in a mean replication, where there are several.
+    pub mean: Option<f64>,
     /// What a real system showed for it.
     pub measured: Option<f64>,
 }
@@ -74,6 +83,7 @@ pub fn table(name: &str, service: &str, shares: &[Share]) -> Table {
     for share in shares {
         columns.push(Column::left(format!("node, {}", share.alternative)));
         columns.push(Column::right(share.alternative.clone()).unit("requests"));
+        columns.push(Column::right("mean"));
     }
     let mut table = Table::new(name, format!("Requests per pod of {service}"), columns);
     let rows: Vec<Vec<(&Node, &Pod)>> =
@@ -83,8 +93,12 @@ pub fn table(name: &str, service: &str, shares: &[Share]) -> Table {
         let mut cells = vec![Cell::Count(index as u64 + 1)];
         for pods in &rows {
             match pods.get(index) {
-                Some((node, pod)) => cells.extend([Cell::text(&node.name), value(pod)]),
-                None => cells.extend([Cell::Empty, Cell::Empty]),
+                Some((node, pod)) => cells.extend([
+                    Cell::text(&node.name),
+                    Cell::Number(pod.requests),
+                    pod.mean.map_or(Cell::Empty, Cell::Number),
+                ]),
+                None => cells.extend([Cell::Empty, Cell::Empty, Cell::Empty]),
             }
         }
         table.row(cells);
@@ -92,26 +106,9 @@ pub fn table(name: &str, service: &str, shares: &[Share]) -> Table {
     table
 }
 
-fn value(pod: &Pod) -> Cell {
-    match pod.interval {
-        Some((low, high)) => Cell::Range {
-            centre: pod.requests,
-            low,
-            high,
-        },
-        None => Cell::Number(pod.requests),
-    }
-}
-
 fn reach(share: &Share) -> Vec<f64> {
     let pods = share.nodes.iter().flat_map(|node| &node.pods);
-    let bars = pods.flat_map(|pod| {
-        [
-            Some(pod.requests),
-            pod.interval.map(|ends| ends.1),
-            pod.measured,
-        ]
-    });
+    let bars = pods.flat_map(|pod| [Some(pod.requests), pod.mean, pod.measured]);
     bars.chain([share.chance.map(|ends| ends.1)])
         .flatten()
         .collect()
@@ -162,7 +159,8 @@ fn marks(share: &Share, pods: &[(&Node, &Pod)]) -> Vec<Mark> {
     let bar = |(place, (node, pod)): (usize, &(&Node, &Pod))| Bar {
         place,
         value: pod.requests,
-        interval: pod.interval,
+        interval: None,
+
         ink: Ink::Shade(share.index, node_index(&node.name)),
     };
     let bars = Mark::Bars(Bars {
@@ -179,14 +177,16 @@ fn marks(share: &Share, pods: &[(&Node, &Pod)]) -> Vec<Mark> {
             points,
         })
     };
-    let measured = pods.iter().enumerate().filter_map(|(place, (_, pod))| {
-        Some(Dot {
-            x: place as f64 + 0.5,
-            y: pod.measured?,
-            ..Dot::default()
-        })
-    });
-    let measured: Vec<Dot> = measured.collect();
+    let dots = |pick: fn(&Pod) -> Option<f64>| -> Vec<Dot> {
+        let dot = |(place, (_, pod)): (usize, &(&Node, &Pod))| {
+            Some(Dot {
+                x: place as f64 + 0.5,
+                y: pick(pod)?,
+                ..Dot::default()
+            })
+        };
+        pods.iter().enumerate().filter_map(dot).collect()
+    };
     let mut marks = Vec::new();
     marks.extend(
         share
@@ -205,13 +205,26 @@ fn marks(share: &Share, pods: &[(&Node, &Pod)]) -> Vec<Mark> {
             .into_iter()
             .flat_map(|(low, high)| [edge(low.max(0.0)), edge(high)]),
     );
-    if !measured.is_empty() {
-        let label = "measured".to_owned();
+    let overlays = [
+        (
+            "mean of all replications",
+            Ink::Rule,
+            Shape::Pip,
+            dots(|pod| pod.mean),
+        ),
+        (
+            "measured",
+            Ink::Measured,
+            Shape::Diamond,
+            dots(|pod| pod.measured),
+        ),
+    ];
+    for (label, ink, shape, dots) in overlays.into_iter().filter(|(.., dots)| !dots.is_empty()) {
         marks.push(Mark::Dots(Dots {
-            label,
-            ink: Ink::Measured,
-            shape: Shape::Diamond,
-            dots: measured,
+            label: label.to_owned(),
+            ink,
+            shape,
+            dots,
         }));
     }
     marks
@@ -244,4 +257,202 @@ pub fn numbers(max_over_min: f64, cv: f64, jain: f64, draws: f64, requests: f64)
         });
     }
     numbers
+}
+
+/// How evenly the pods of each Service share its requests, as numbers and pictures, and where the pods run.
+pub(super) fn section(shown: &Shown<'_>) -> Option<Section> {
+    let services = shown.services();
+    let table = numbers_table(shown, &services)?;
+    let mut figures: Vec<Figure> = services
+        .iter()
+        .filter_map(|service| figure_of(shown, service))
+        .collect();
+    figures.extend(placement::of(shown));
+    Some(Section {
+        title: "Who answers".to_owned(),
+        text: "A backend is chosen once per upstream connection, and requests ride on pooled connections: few connections make \
+               lumps that no number of requests evens out."
+            .to_owned(),
+        tables: vec![table],
+        figures,
+        ..Section::default()
+    })
+}
+
+fn numbers_table(shown: &Shown<'_>, services: &[&str]) -> Option<Table> {
+    let alone = services.len() == 1;
+    let mut topics = Vec::new();
+    for service in services {
+        let names = [
+            "requests per pod",
+            "pod imbalance",
+            "requests per pod CV",
+            "Jain index",
+            "N_eff",
+            "pinned share",
+            "connections opened",
+        ];
+        topics.extend(names.map(|name| Topic::of(name, service, alone)));
+    }
+    let mut table = topic::table(
+        shown,
+        "share",
+        "How evenly the pods share the requests",
+        &topics,
+        false,
+    )?;
+    for service in services {
+        if let Some(note) = chance_note(shown, service) {
+            table.note(note);
+        }
+    }
+    Some(table)
+}
+
+/// What max/min would be by chance if every request were a draw of its own.
+fn chance_note(shown: &Shown<'_>, service: &str) -> Option<String> {
+    let (pods, requests) = pods_and_requests(shown.first(), shown, service)?;
+    let fair = chance::fair(pods, requests.round() as u64)?;
+    let band = fair.max_over_min;
+    Some(format!(
+        "If each of the {} requests of {service} went to one of its {pods} pods by a draw of its own, max/min would be {}.",
+        format::count(requests.round() as u64),
+        format::range(band.median, band.low, band.high),
+    ))
+}
+
+/// Pods of a Service and the requests that they got in a mean replication.
+fn pods_and_requests(
+    alternative: &Alternative,
+    shown: &Shown<'_>,
+    service: &str,
+) -> Option<(usize, f64)> {
+    let service = alternative.layout.service_named(service)?;
+    let counts = alternative
+        .readings
+        .pods
+        .requests(&alternative.layout, service);
+    let total: u64 = counts.iter().sum();
+    (total > 0).then(|| {
+        (
+            counts.len(),
+            total as f64 / f64::from(shown.answer.replications),
+        )
+    })
+}
+
+fn figure_of(shown: &Shown<'_>, service: &str) -> Option<Figure> {
+    let shares: Vec<Share> = shown
+        .alternatives()
+        .iter()
+        .enumerate()
+        .take(MOST_PANELS)
+        .filter_map(|(index, one)| share(shown, index, one, service))
+        .collect();
+    if shares.is_empty() {
+        return None;
+    }
+    let mut figure = figure(
+        &format!("requests-per-pod-{}", file_name(service)),
+        service,
+        &shares,
+        &shown.footer(),
+    );
+    if shown.answer.replications > 1 {
+        figure.subtitle += " Bars: the first replication. Dots: the mean of all.";
+    }
+    if shown.alternatives().len() > MOST_PANELS {
+        figure.subtitle += &format!(
+            " The first {MOST_PANELS} of {} alternatives.",
+            shown.alternatives().len()
+        );
+    }
+    Some(figure)
+}
+
+/// A name that is safe in a file's.
+fn file_name(name: &str) -> String {
+    name.chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}
+
+fn share(
+    shown: &Shown<'_>,
+    index: usize,
+    alternative: &Alternative,
+    service: &str,
+) -> Option<Share> {
+    let (pods, requests) = pods_and_requests(alternative, shown, service)?;
+    let named = |name: &str| {
+        Topic::of(name, service, true)
+            .estimate(alternative)
+            .ok()
+            .map(|estimate| estimate.mean)
+    };
+    let draws = named("N_eff");
+    let band = |draws: f64| {
+        let mean = requests / pods as f64;
+        chance::count_band(pods, draws).map(|band| (band.low * mean, band.high * mean))
+    };
+    let numbers = match (
+        named("pod imbalance"),
+        named("requests per pod CV"),
+        named("Jain index"),
+    ) {
+        (Some(ratio), Some(cv), Some(jain)) => {
+            numbers(ratio, cv, jain, draws.unwrap_or(f64::NAN), requests)
+        }
+        _ => Vec::new(),
+    };
+    let pinned = named("pinned share")
+        .map(|share| format!("{} of the requests pinned", format::percent(share)));
+    Some(Share {
+        alternative: alternative.name.clone(),
+        index,
+        nodes: nodes(shown, alternative, service),
+        chance: draws.and_then(band),
+        chance_of_requests: band(requests),
+        numbers: numbers.into_iter().chain(pinned).collect(),
+    })
+}
+
+/// What tells a pod from its fellows: `nginx-3` is `3`.
+fn short_name(pod: &str) -> &str {
+    pod.rsplit('-')
+        .next()
+        .filter(|last| !last.is_empty())
+        .unwrap_or(pod)
+}
+
+/// The pods of a Service on their nodes, with what they got in the first replication and in a mean one.
+fn nodes(shown: &Shown<'_>, alternative: &Alternative, service: &str) -> Vec<Node> {
+    let layout = &alternative.layout;
+    let Some(service) = layout.service_named(service) else {
+        return Vec::new();
+    };
+    let once = alternative.first.pods.requests(layout, service);
+    let all = alternative.readings.pods.requests(layout, service);
+    let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
+    for (place, &pod) in layout.service(service).pods.iter().enumerate() {
+        let id = layout.pod_node(pod);
+        let node = nodes.entry(id).or_insert_with(|| Node {
+            name: layout.node_name(id).to_owned(),
+            pods: Vec::new(),
+        });
+        node.pods.push(Pod {
+            name: short_name(layout.pod_name(pod)).to_owned(),
+            requests: once[place] as f64,
+            mean: (shown.answer.replications > 1)
+                .then(|| all[place] as f64 / f64::from(shown.answer.replications)),
+            measured: None,
+        });
+    }
+    nodes.into_values().collect()
 }

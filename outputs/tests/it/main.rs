@@ -1,5 +1,7 @@
 //! What the renderers make of sample answers.
 
+mod answer;
 mod golden;
 mod page;
+mod run;
 mod sample;
