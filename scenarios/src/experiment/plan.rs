@@ -5,7 +5,7 @@
 
 use sim_core::SimDuration;
 use sim_core::warmup::mser5;
-use sim_models::request::client::Arrivals;
+use sim_models::request::client::{Arrivals, Config};
 use sim_models::world::blueprint::Blueprint;
 
 use crate::measure::layout::{Layout, Scope};
@@ -80,13 +80,28 @@ pub(super) fn pilot(blueprint: &Blueprint) -> Blueprint {
     pilot
 }
 
-/// When something is planned to change: a burst, or a population that begins later. The warm-up ends before it.
+/// When something is planned to change: a burst or a recording begins, a rate steps, a population begins late. The
+/// warm-up ends before it.
 pub(super) fn first_timed_change(blueprint: &Blueprint) -> Option<SimDuration> {
-    let timed = blueprint.populations.iter().filter(|population| {
-        !population.config.start.is_zero()
-            || matches!(population.config.arrivals, Arrivals::CurlLoop { .. })
-    });
-    timed.map(|population| population.config.start).min()
+    let of = |config: &Config| {
+        let began = config.start;
+        match &config.arrivals {
+            Arrivals::CurlLoop { .. } | Arrivals::Bursts { .. } | Arrivals::Trace { .. } => {
+                Some(began)
+            }
+            _ if !began.is_zero() => Some(began),
+            Arrivals::Piecewise { steps, period } => {
+                let step = steps.get(1).map(|step| step.from);
+                let change = step.into_iter().chain(*period).min();
+                change.filter(|_| steps.len() > 1)
+            }
+            Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::Closed { .. } => None,
+        }
+    };
+    let populations = blueprint.populations.iter();
+    populations
+        .filter_map(|population| of(&population.config))
+        .min()
 }
 
 /// Finds the end of the warm-up in what pilot runs showed, for each of them a list of watches in bins of [`BIN`].
@@ -168,6 +183,7 @@ fn fill_gaps(series: Vec<Option<f64>>) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::measure::testing::blueprint;
+    use sim_models::request::client::Step;
     use sim_models::world::blueprint::Population;
 
     #[test]
@@ -308,6 +324,41 @@ mod tests {
                 settled: true
             }
         );
+    }
+
+    #[test]
+    fn bursts_recordings_and_steps_are_planned_changes() {
+        let first_change = |arrivals: Arrivals| {
+            let mut changed = blueprint();
+            let with = |mut population: Population| {
+                population.config.arrivals = arrivals.clone();
+                population
+            };
+            changed.populations = changed.populations.iter().cloned().map(with).collect();
+            first_timed_change(&changed)
+        };
+        let rate = "50/s".parse().unwrap();
+        let step = |from| Step {
+            from: seconds(from),
+            rate,
+        };
+        let steps = |steps: &[u64]| Arrivals::Piecewise {
+            steps: steps.iter().map(|&from| step(from)).collect(),
+            period: Some(seconds(90)),
+        };
+        let burst = Arrivals::Bursts {
+            every: seconds(60),
+            requests: std::num::NonZeroU32::MIN,
+            within: seconds(0),
+        };
+        assert_eq!(first_change(burst), Some(seconds(0)));
+        assert_eq!(
+            first_change(Arrivals::Trace { times: Vec::new() }),
+            Some(seconds(0))
+        );
+        assert_eq!(first_change(steps(&[0, 25])), Some(seconds(25)));
+        assert_eq!(first_change(steps(&[0])), None);
+        assert_eq!(first_change(Arrivals::Constant { rate }), None);
     }
 
     #[test]
