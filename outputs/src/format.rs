@@ -7,10 +7,13 @@
 /// What stands where there is nothing to say: a metric that this alternative does not have.
 pub const MISSING: &str = "–";
 
+/// More decimals than these are not written of a number that is about one or more.
+const MOST_DECIMALS: i32 = 6;
+
 /// Numbers from here on are written with an exponent: nobody reads ten digits.
 const LONGEST: f64 = 1e7;
 
-/// A number to three significant digits: `41.2`, `0.0317`, `5,352`, `1.20e-7`.
+/// A number to three significant digits: `41.2`, `0.0317`, `5,352`, `1.20e-7`; more where three would say 100 for 99.96.
 ///
 /// Below one in a hundred thousand and from ten million on it is written with an exponent. What is not finite is [`MISSING`].
 pub fn number(value: f64) -> String {
@@ -20,8 +23,11 @@ pub fn number(value: f64) -> String {
     if value != 0.0 && (value.abs() < 1e-5 || value.abs() >= LONGEST) {
         return format!("{value:.2e}");
     }
-    let decimals = 2 - magnitude(value, 3);
-    fixed(value, decimals)
+    // 99.96 is not 100: what lies just below a power of ten keeps the digits that say so.
+    let own = magnitude(value, 15);
+    let rounds_up = |decimals: i32| magnitude(rounded(value, decimals), 15) > own;
+    let decimals = (2 - own..=MOST_DECIMALS).find(|decimals| !rounds_up(*decimals));
+    fixed(value, decimals.unwrap_or(2 - magnitude(value, 3)))
 }
 
 /// A whole number with its thousands set apart: `5,352`.
@@ -59,15 +65,17 @@ pub fn range(centre: f64, low: f64, high: f64) -> String {
 }
 
 /// A difference and its interval, always with signs: `+2.7 [+2.3, +3.1]`.
+///
+/// An end that is not zero is never written as zero: on which side of it the interval ends is what a reader looks for.
 pub fn difference(mean: f64, low: f64, high: f64) -> String {
-    match interval_decimals(mean, (high - low) / 2.0) {
-        None if mean == 0.0 => "0".to_owned(),
-        None => signed(short(mean)),
-        Some(decimals) => {
-            let place = |value| signed(fixed(value, decimals));
-            format!("{} [{}, {}]", place(mean), place(low), place(high))
-        }
-    }
+    let Some(decimals) = interval_decimals(mean, (high - low) / 2.0) else {
+        return signed(short(mean));
+    };
+    let hides = |decimals: i32, end: f64| end != 0.0 && is_nothing(&fixed(end, decimals));
+    let enough = |decimals: &i32| !hides(*decimals, low) && !hides(*decimals, high);
+    let decimals = (decimals..decimals + 4).find(enough).unwrap_or(decimals);
+    let place = |value| signed(fixed(value, decimals));
+    format!("{} [{}, {}]", place(mean), place(low), place(high))
 }
 
 /// A span of time in the unit that suits it: `250 ms`, `1.5 s`, `10 min`.
@@ -130,6 +138,14 @@ pub fn fixed(value: f64, decimals: i32) -> String {
     })
 }
 
+/// The value as it is read back when written with so many decimals.
+fn rounded(value: f64, decimals: i32) -> f64 {
+    let decimals = usize::try_from(decimals.clamp(0, 12)).expect("clamped to 0..=12");
+    format!("{value:.decimals$}")
+        .parse()
+        .expect("what was just written is a number")
+}
+
 /// How many decimals the interval supports; `None` when there is no interval to speak of.
 fn interval_decimals(mean: f64, half_width: f64) -> Option<i32> {
     if !half_width.is_finite() || !mean.is_finite() || half_width <= 1e-9 * mean.abs() {
@@ -137,7 +153,9 @@ fn interval_decimals(mean: f64, half_width: f64) -> Option<i32> {
     }
     let leading_one = format!("{half_width:.0e}").starts_with('1');
     let digits = if leading_one { 2 } else { 1 };
-    Some(digits - 1 - magnitude(half_width, 1))
+    let decimals = digits - 1 - magnitude(half_width, 1);
+    // Millionths of a number about one help nobody.
+    (decimals <= MOST_DECIMALS || mean.abs() < 0.1).then_some(decimals)
 }
 
 /// The power of ten of the first digit, after rounding to `digits` significant digits.
@@ -169,12 +187,16 @@ fn trimmed(text: String) -> String {
 }
 
 fn signed(text: String) -> String {
-    let nothing = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    if nothing || text.starts_with('-') || text == MISSING {
+    if is_nothing(&text) || text.starts_with('-') || text == MISSING {
         text
     } else {
         format!("+{text}")
     }
+}
+
+/// Whether all digits are zeros.
+fn is_nothing(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
 }
 
 fn group(text: &str) -> String {
@@ -200,7 +222,9 @@ mod tests {
     fn a_number_has_three_significant_digits_and_keeps_its_whole_part() {
         assert_eq!(number(41.2345), "41.2");
         assert_eq!(number(0.031_74), "0.0317");
-        assert_eq!(number(9.996), "10.0"); // rounds up into the next magnitude
+        assert_eq!(number(9.996), "9.996"); // three digits would be 10.0
+        assert_eq!(number(99.96), "99.96"); // an availability of 99.96 % is not one of 100 %
+        assert_eq!(number(99.999_999_99), "100");
         assert_eq!(number(5352.4), "5,352"); // four digits stand before the point: none is lost
         assert_eq!(number(-1_234_567.0), "-1,234,567");
         assert_eq!(number(0.0), "0.00");
@@ -225,6 +249,8 @@ mod tests {
         assert_eq!(difference(2.71, 2.31, 3.11), "+2.7 [+2.3, +3.1]");
         assert_eq!(difference(-0.2, -0.6, 0.2), "-0.2 [-0.6, +0.2]");
         assert_eq!(difference(0.0, 0.0, 0.0), "0");
+        // To one decimal the upper end would be 0.0, as if the interval ended there.
+        assert_eq!(difference(-0.18, -0.37, 0.011), "-0.18 [-0.37, +0.01]");
         assert_eq!(difference(-6.0, -6.0, -6.0), "-6");
     }
 

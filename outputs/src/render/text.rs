@@ -32,6 +32,8 @@ impl Default for Layout {
 
 /// The blank between two columns.
 const GAP: u16 = 3;
+/// Before the first cell of a row that explains: blanks at which no line is broken.
+const INDENT: &str = "\u{a0}\u{a0}";
 /// A column of words is not squeezed below this.
 const NARROWEST: u16 = 20;
 
@@ -208,7 +210,7 @@ fn body(table: &Table, columns: &[usize], layout: Layout) -> Vec<String> {
     }
     drawn
         .lines()
-        .map(|line| line.trim_end().to_owned())
+        .map(|line| line.trim_end().replace('\u{a0}', " "))
         .collect()
 }
 
@@ -233,7 +235,7 @@ fn words(row: &Row, index: usize) -> String {
         other => other.value(),
     };
     if row.kind == RowKind::Detail && index == 0 {
-        format!("  {text}")
+        format!("{INDENT}{text}")
     } else {
         text
     }
