@@ -299,7 +299,9 @@ impl<'a> Place<'a> {
     /// Whether the same type lies on the way here, so that going on would never end.
     pub(super) fn is_recursive(&self) -> bool {
         const DEEPEST: usize = 12;
-        self.path.matches('.').count() >= DEEPEST || self.path.matches(".Mixture").count() > 0
+        const HOLDS_ITSELF: [&str; 2] = [".Mixture", ".Shifted"];
+        self.path.matches('.').count() >= DEEPEST
+            || HOLDS_ITSELF.iter().any(|name| self.path.contains(name))
     }
 
     fn to(&self, step: &str, shape: Shape<'a>) -> Place<'a> {

@@ -22,6 +22,7 @@ const NAMES: &[&str] = &[
     "Pareto",
     "Empirical",
     "Mixture",
+    "Shifted",
 ];
 
 impl<'de> Deserialize<'de> for Dist {
@@ -67,6 +68,7 @@ enum Name {
     Pareto,
     Empirical,
     Mixture,
+    Shifted,
 }
 
 impl Name {
@@ -90,6 +92,9 @@ impl Name {
             }
             Self::Empirical => empirical(variant.newtype_variant()?).map(Dist::Empirical),
             Self::Mixture => Ok(Dist::Mixture(variant.newtype_variant()?)),
+            Self::Shifted => {
+                parameters(variant, &["by", "of"]).map(|Shift { by, of }| Dist::Shifted { by, of })
+            }
         }
     }
 }
@@ -138,6 +143,13 @@ struct Mean {
 struct Moments {
     mean: SimDuration,
     cv: f64,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shift {
+    by: SimDuration,
+    of: Box<Dist>,
 }
 
 /// Parameters of which only some pairs make sense.
@@ -351,6 +363,7 @@ impl Serialize for Dist {
             Self::Mixture(parts) => {
                 serializer.serialize_newtype_variant("Dist", 8, NAMES[8], parts)
             }
+            Self::Shifted { by, of } => pair(serializer, 9, ("by", by), ("of", of)),
         }
     }
 }
@@ -400,6 +413,7 @@ impl JsonSchema for Dist {
                 named("Pareto", either(two("mean", "alpha", &number), two("scale", "alpha", &number))),
                 named("Empirical", json_schema!({ "type": "array", "items": entry })),
                 named("Mixture", json_schema!({ "type": "array", "items": part })),
+                named("Shifted", two("by", "of", &this)),
             ],
         })
     }
@@ -487,6 +501,10 @@ mod tests {
                         of: Dist::Exponential { mean: millis(9) },
                     },
                 ]),
+            ),
+            (
+                r#"{"Shifted":{"by":"2ms","of":{"Exponential":{"mean":"3ms"}}}}"#,
+                Dist::shifted(millis(2), Dist::exponential(millis(3))),
             ),
         ];
         for (json, dist) in cases {

@@ -57,6 +57,13 @@ pub enum Dist {
     Empirical(Empirical),
     /// One of several, each with its weight.
     Mixture(Vec<Component>),
+    /// A fixed part and a random one: work that never takes less than `by`.
+    Shifted {
+        /// The fixed part.
+        by: SimDuration,
+        /// What is added to it.
+        of: Box<Dist>,
+    },
 }
 
 /// The two ways to write a lognormal distribution.
@@ -158,6 +165,15 @@ impl Dist {
     #[must_use]
     pub const fn gamma(mean: SimDuration, cv: f64) -> Self {
         Self::Gamma { mean, cv }
+    }
+
+    /// `by`, and `of` on top of it.
+    #[must_use]
+    pub fn shifted(by: SimDuration, of: Self) -> Self {
+        Self::Shifted {
+            by,
+            of: Box::new(of),
+        }
     }
 
     /// Checks the parameters and prepares sampling.

@@ -52,6 +52,8 @@ enum Law {
     Lines(Vec<(f64, f64)>),
     /// Parts with the share at which each ends.
     Mixture(Vec<(f64, Sampler)>),
+    /// A fixed part, in nanoseconds, and what is added to it.
+    Shifted(f64, Box<Sampler>),
 }
 
 impl Sampler {
@@ -77,6 +79,7 @@ impl Sampler {
             Law::Steps(steps) => return steps[place(steps, u)].1,
             Law::Lines(points) => on_line(points, u),
             Law::Mixture(parts) => return of_part(parts, unit),
+            Law::Shifted(by, of) => by + nanos(of.sample(unit)),
         })
     }
 
@@ -130,6 +133,7 @@ impl Sampler {
             Dist::Empirical(Empirical::Values(values)) => steps(values),
             Dist::Empirical(Empirical::Quantiles(points)) => lines(points),
             Dist::Mixture(parts) => mixture(parts),
+            Dist::Shifted { by, of } => Ok(shifted(*by, of.sampler()?)),
         }
     }
 
@@ -430,6 +434,21 @@ fn mixture(parts: &[Component]) -> Result<Sampler, DistError> {
     })
 }
 
+fn shifted(by: SimDuration, of: Sampler) -> Sampler {
+    if let Some(value) = of.is_constant() {
+        return Sampler::constant(rounded(nanos(by) + nanos(value)));
+    }
+    if by.is_zero() {
+        return of;
+    }
+    let (by, [mean, second]) = (nanos(by), of.moments);
+    Sampler {
+        // E (b + X)² = b² + 2 b E X + E X².
+        moments: [by + mean, by * by + 2.0 * by * mean + second],
+        law: Law::Shifted(by, Box::new(of)),
+    }
+}
+
 fn nanos(value: SimDuration) -> f64 {
     value.as_nanos() as f64
 }
@@ -505,5 +524,55 @@ impl Check {
             Some(*sum / total)
         });
         Ok(weights.map(|weight| weight / total).zip(ends).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(n: u64) -> SimDuration {
+        SimDuration::from_millis(n)
+    }
+
+    fn shifted(by: u64, of: Dist) -> Sampler {
+        Dist::shifted(millis(by), of)
+            .sampler()
+            .expect("the parameters make sense")
+    }
+
+    #[test]
+    fn a_shift_moves_every_quantile_and_the_mean_but_not_the_deviation() {
+        let sampler = shifted(2, Dist::exponential(millis(3)));
+        // 2 ms + 3 ms; the deviation stays 3 ms, so it is 0.6 of the mean.
+        assert!((sampler.mean() - 0.005).abs() < 1e-15);
+        assert!((sampler.cv() - 0.6).abs() < 1e-12);
+        // The median of an exponential is ln 2 of its mean.
+        let median = sampler.sample(Unit::new(0.5).expect("inside (0, 1)"));
+        assert_eq!(median.as_nanos(), 2_000_000 + 2_079_442);
+    }
+
+    #[test]
+    fn a_shift_of_nothing_or_of_a_constant_is_simple() {
+        assert_eq!(
+            shifted(2, Dist::constant(millis(3))).is_constant(),
+            Some(millis(5))
+        );
+        let plain = Dist::exponential(millis(3)).sampler();
+        assert_eq!(Ok(shifted(0, Dist::exponential(millis(3)))), plain);
+    }
+
+    #[test]
+    fn a_shift_of_an_endless_mean_is_endless() {
+        // A Pareto tail with exponent 1 has no mean.
+        let tail = Dist::Pareto(Pareto::Scale {
+            scale: millis(1),
+            alpha: 1.0,
+        });
+        let sampler = shifted(2, tail);
+        assert_eq!(
+            (sampler.mean(), sampler.cv()),
+            (f64::INFINITY, f64::INFINITY)
+        );
     }
 }
