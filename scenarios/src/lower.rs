@@ -171,7 +171,10 @@ fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
             name: name.clone(),
             service: names.service(&written.service),
             target_type: written.target_type,
+            nodes: None,
             algorithm: written.algorithm,
+            round_robin: written.round_robin,
+            least_outstanding: written.least_outstanding,
             upstream: written.upstream,
         })
         .collect()

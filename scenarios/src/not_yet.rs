@@ -145,10 +145,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "targets of the own zone only",
     ),
     (
-        "load_balancer.target_groups.*.round_robin",
-        "the start of the cursor",
-    ),
-    (
         "load_balancer.target_groups.*.upstream.pool_max_age",
         "the age of upstream connections",
     ),
@@ -181,18 +177,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     (
         "load_balancer.target_groups.*.anomaly",
         "automatic target weights",
-    ),
-    (
-        "load_balancer.target_groups.*.algorithm.LeastOutstandingRequests",
-        "least outstanding requests",
-    ),
-    (
-        "load_balancer.target_groups.*.algorithm.WeightedRandom",
-        "weighted random",
-    ),
-    (
-        "load_balancer.target_groups.*.least_outstanding",
-        "least outstanding requests",
     ),
     (
         "load_balancer.target_groups.*.upstream.pool_on_unhealthy",

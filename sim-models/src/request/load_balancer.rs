@@ -95,6 +95,14 @@ pub struct TargetGroupConfig {
     #[serde(default)]
     pub algorithm: balance::Algorithm,
 
+    /// Details of the choice in turn; read with `algorithm: RoundRobin` and for ties.
+    #[serde(default)]
+    pub round_robin: balance::round_robin::Config,
+
+    /// Details of the choice by requests in progress; read with `algorithm: LeastOutstandingRequests` only.
+    #[serde(default)]
+    pub least_outstanding: balance::least_outstanding::Config,
+
     /// Connections from the load balancer to targets.
     #[serde(default)]
     pub upstream: pool::Config,

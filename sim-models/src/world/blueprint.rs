@@ -11,8 +11,9 @@ use crate::id::{
     Arena, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId, TargetGroupId,
     ZoneId,
 };
+use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
-use crate::request::{balance, client, node_port, pool, server};
+use crate::request::{client, node_port, pool, server};
 
 /// Everything that one run needs, besides a seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,8 +102,16 @@ pub struct TargetGroup {
     pub service: ServiceId,
     /// What is registered: with `Instance` every node, with `Ip` every pod of the Service.
     pub target_type: TargetType,
+    /// With `Instance`, the nodes that are registered, in this order; `None` for every node.
+    ///
+    /// Source: AWS Load Balancer Controller, annotation `target-node-labels`.
+    pub nodes: Option<Vec<NodeId>>,
     /// How a target is chosen.
     pub algorithm: balance::Algorithm,
+    /// Details of the choice in turn.
+    pub round_robin: round_robin::Config,
+    /// Details of the choice by requests in progress.
+    pub least_outstanding: least_outstanding::Config,
     /// Connections to targets.
     pub upstream: pool::Config,
 }
@@ -142,7 +151,10 @@ impl Blueprint {
     /// Entries of a target group: nodes or pods.
     pub fn target_count(&self, group: TargetGroupId) -> usize {
         match self.target_groups[group].target_type {
-            TargetType::Instance => self.nodes.len(),
+            TargetType::Instance => {
+                let some = self.target_groups[group].nodes.as_ref();
+                some.map_or(self.nodes.len(), Vec::len)
+            }
             TargetType::Ip => self.endpoints(self.target_groups[group].service).count(),
         }
     }

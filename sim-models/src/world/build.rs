@@ -14,6 +14,8 @@ use crate::id::{
 };
 use crate::observe::Recorder;
 use crate::request::Request;
+use crate::request::balance::least_outstanding::{Outstanding, Tie};
+use crate::request::balance::round_robin::Start;
 use crate::request::balance::{Algorithm, Cursor};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::{Endpoints, Proxy};
@@ -44,6 +46,7 @@ pub struct World<R> {
     pub(super) users: Vec<User>,
     pub(super) requests: Slab<RequestId, Request>,
     pub(super) cursors: Vec<Cursor>,
+    pub(super) outstanding: Arena<TargetGroupId, Outstanding>,
     pub(super) pools: Pools,
     pub(super) servers: Arena<PodId, Server>,
 }
@@ -72,7 +75,11 @@ pub(super) struct Service {
 pub(super) struct Group {
     pub(super) service: ServiceId,
     pub(super) target_type: TargetType,
+    /// The nodes that are registered, where not all of them are.
+    pub(super) nodes: Option<Vec<NodeId>>,
     pub(super) algorithm: Algorithm,
+    pub(super) start: Start,
+    pub(super) tie: Tie,
     pub(super) upstream: pool::Config,
     pub(super) first_target: u32,
     pub(super) targets: u32,
@@ -89,6 +96,15 @@ pub(super) struct User {
 }
 
 impl Group {
+    /// The node that is registered at a position, with `Instance`.
+    #[inline]
+    pub(super) fn node(&self, position: u32) -> NodeId {
+        match &self.nodes {
+            None => NodeId(position),
+            Some(nodes) => nodes[position as usize],
+        }
+    }
+
     /// All targets of the group.
     pub(super) fn all(&self) -> impl Iterator<Item = TargetId> + use<> {
         (self.first_target..self.first_target + self.targets).map(TargetId)
@@ -120,6 +136,7 @@ impl<R: Recorder> World<R> {
             deployments: blueprint.deployments.iter().map(Deployment::new).collect(),
             services: services(blueprint),
             cursors: cursors(&groups, load_balancer_nodes, &streams),
+            outstanding: outstanding(blueprint, load_balancer_nodes),
             groups,
             zone_of_load_balancer_node: blueprint.load_balancer.nodes.clone(),
             load_balancer_nodes: u32::try_from(load_balancer_nodes)
@@ -194,7 +211,10 @@ fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
             Group {
                 service: group.service,
                 target_type: group.target_type,
+                nodes: group.nodes.clone(),
                 algorithm: group.algorithm,
+                start: group.round_robin.start,
+                tie: group.least_outstanding.tie,
                 upstream: group.upstream,
                 first_target: first_target - targets,
                 targets,
@@ -211,9 +231,9 @@ fn cursors(
     streams: &Streams,
 ) -> Vec<Cursor> {
     let cursor = |node: usize, id: TargetGroupId, group: &Group| {
-        let start = match group.targets {
-            0 => 0,
-            targets => streams
+        let start = match (group.start, group.targets) {
+            (Start::First, _) | (Start::Random, 0) => 0,
+            (Start::Random, targets) => streams
                 .nth(CURSOR_START, node as u64, u64::from(id.0))
                 .below(targets),
         };
@@ -224,6 +244,23 @@ fn cursors(
             groups
                 .enumerate()
                 .map(move |(id, group)| cursor(node, id, group))
+        })
+        .collect()
+}
+
+/// Requests in progress, counted only in the groups whose algorithm asks for them.
+fn outstanding(
+    blueprint: &Blueprint,
+    load_balancer_nodes: usize,
+) -> Arena<TargetGroupId, Outstanding> {
+    let groups = blueprint.target_groups.enumerate();
+    groups
+        .map(|(id, group)| {
+            if !group.algorithm.counts_outstanding() {
+                return Outstanding::default();
+            }
+            let targets = blueprint.target_count(id) as u32;
+            Outstanding::new(group.least_outstanding.scope, load_balancer_nodes, targets)
         })
         .collect()
 }

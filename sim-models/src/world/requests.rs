@@ -8,6 +8,7 @@ use crate::id::{
     Id, LoadBalancerNodeId, NodeId, PodId, RequestId, TargetGroupId, TargetId, UpstreamId,
 };
 use crate::observe::{Observation, Recorder};
+use crate::request::balance::View;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::NoBackendResponse;
 use crate::request::pool::{Path, PoolScope, UpstreamState};
@@ -44,12 +45,17 @@ impl<R: Recorder> World<R> {
         };
         let group = &self.groups[group_id];
         let cursor = node.index() * self.groups.len() + group_id.index();
-        let Some(position) = group
-            .algorithm
-            .pick(&mut self.cursors[cursor], group.targets)
-        else {
+        let outstanding = &mut self.outstanding[group_id];
+        let view = View {
+            count: group.targets,
+            outstanding: outstanding.seen_by(node),
+            tie: group.tie,
+            word: draws.word(word::TARGET),
+        };
+        let Some(position) = group.algorithm.pick(&mut self.cursors[cursor], view) else {
             return self.fail(id, Outcome::NoTarget, now, agenda);
         };
+        outstanding.begin(node, position);
         let target = TargetId(group.first_target + position);
         request.target = Some(target);
         let sent = now + self.proxy_latency.sample(draws.unit32(word::PROXY));
@@ -112,7 +118,7 @@ impl<R: Recorder> World<R> {
                 self.establish(id, path, sent, agenda);
             }
             TargetType::Instance => {
-                let node = NodeId(position);
+                let node = self.groups[group].node(position);
                 request.node = Some(node);
                 let draw = request.draws.unit32(word::FIRST_LEG);
                 let leg = self.to_node(load_balancer_node, node);
@@ -277,8 +283,13 @@ impl<R: Recorder> World<R> {
             connection,
             outcome,
             user,
+            load_balancer_node,
             ..
         } = *request;
+        if let (Some(group), Some(target)) = (request.target_group, request.target) {
+            let position = target.0 - self.groups[group].first_target;
+            self.outstanding[group].end(load_balancer_node, position);
+        }
         self.recorder.see(now, Observation::Finished(request));
         self.hand_back(id);
         if let Some(connection) = connection {

@@ -8,7 +8,7 @@ use sim_models::cluster::topology::{Links, Network, Node, Pod};
 use sim_models::id::{Arena, DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
 use sim_models::observe::{Conservation, Recorder};
 use sim_models::quantity::{Rate, Size};
-use sim_models::request::balance::Algorithm;
+use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
 use sim_models::request::load_balancer::{IcmpUnreachable, TargetType};
 use sim_models::request::node_port::Proxy;
@@ -155,7 +155,10 @@ pub(crate) fn add_service(
         } else {
             TargetType::Instance
         },
+        nodes: None,
         algorithm: Algorithm::RoundRobin,
+        round_robin: round_robin::Config::default(),
+        least_outstanding: least_outstanding::Config::default(),
         upstream: pool::Config::default(),
     })
 }

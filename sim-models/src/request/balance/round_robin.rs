@@ -1,5 +1,29 @@
 //! Round robin: the next target in the order of registration, after the one served last.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Details of the choice in turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Which target a load balancer node serves first.
+    ///
+    /// Default: Random.
+    /// Assumption: not published. It shows at low volume only.
+    pub start: Start,
+}
+
+/// Which target a load balancer node serves first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Start {
+    /// Any, drawn by each load balancer node for each group.
+    #[default]
+    Random,
+    /// The one that was registered first.
+    First,
+}
+
 /// The target after `last` among `count` targets, cyclically; `None` when there is none.
 ///
 /// The cursor is the target served last, so that a change of the set never resets it.
