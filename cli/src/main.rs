@@ -1,3 +1,16 @@
-//! The command line.
+//! The command line: reads arguments, asks the libraries, prints what they answer.
 
-fn main() {}
+mod args;
+mod command;
+mod diagnose;
+mod input;
+mod print;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    command::run(args).code()
+}

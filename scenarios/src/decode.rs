@@ -49,10 +49,8 @@ fn wish<'de, V: Visitor<'de>>(visitor: &V) -> String {
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $type:ty;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let range = || {
-                if <$type>::MIN == 0 { format!("a whole number from 0 to {}", <$type>::MAX) }
-                else { format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX) }
-            };
+            let least = if wish(&visitor).ends_with("from 1 up") { 1 } else { <$type>::MIN };
+            let range = || format!("a whole number from {least} to {}", <$type>::MAX);
             match &self.value {
                 Value::Integer(value) => match <$type>::try_from(*value) {
                     Ok(value) => visitor.$visit(value).map_err(|error: Error| error.at(self.spot())),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::code;
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::lexer::{self, Kind, Token};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources, Span};
 use crate::tree::{Entry, Field, Name, Node, Value};
 
 /// How deep brackets may be nested.
@@ -48,9 +48,8 @@ pub fn parse_from(
 ) -> Result<Node, Vec<Diagnostic>> {
     let source_text = sources.get(source);
     let tokens = lexer::tokens(source, &source_text.text, from)?;
-    if let [end] = tokens.as_slice() {
-        let empty = Diagnostic::error(code::EMPTY, format!("`{}` is empty", source_text.name));
-        return Err(vec![empty.label(end.span, "there is nothing here")]);
+    if tokens.len() == 1 {
+        return Err(vec![nothing(source_text, from)]);
     }
     let mut parser = Parser {
         tokens,
@@ -66,6 +65,23 @@ pub fn parse_from(
             Err(in_order(parser.duplicates))
         }
     }
+}
+
+/// A text without a word; after `path=` that is a missing value.
+fn nothing(source: &Source, from: usize) -> Diagnostic {
+    if from > 0 {
+        return Diagnostic::error(
+            code::EMPTY,
+            format!("there is no value in `{}`", source.text),
+        );
+    }
+    Diagnostic::error(
+        code::EMPTY,
+        format!("there is nothing in `{}`", source.name),
+    )
+    .help(
+        "a scenario begins with `(format: 1, seed: 1, ..)`; `twohop show pods-or-nodes` prints one",
+    )
 }
 
 struct Parser {

@@ -180,7 +180,11 @@ impl Patch {
                     Some(item) => self.set(item, at + 1, defaults),
                     None => Err(self.wrong(
                         at,
-                        format!("{} has {length} items, counted from 0", self.so_far(at)),
+                        format!(
+                            "{} has {length} {}, counted from 0",
+                            self.so_far(at),
+                            if length == 1 { "item" } else { "items" }
+                        ),
                         "past the end",
                     )),
                 }

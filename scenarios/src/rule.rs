@@ -10,7 +10,7 @@ use crate::auto::Auto;
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::scenario::Scenario;
 use crate::source::Span;
-use crate::tree::Node;
+use crate::tree::{Node, Value};
 
 mod bad_constraint;
 mod bad_distribution;
@@ -96,10 +96,13 @@ impl<'a> Subject<'a> {
             let Some(inside) = node.get(step) else {
                 return span;
             };
-            span = match node.key_span(step) {
-                Some(key) if inside.spot() != inside.span => key,
-                _ => inside.spot(),
-            };
+            // A value in brackets may span many lines: its key is the better place.
+            let in_brackets =
+                inside.spot() != inside.span && !matches!(inside.value, Value::Variant(..));
+            span = node
+                .key_span(step)
+                .filter(|_| in_brackets)
+                .unwrap_or_else(|| inside.spot());
             node = inside;
         }
         span

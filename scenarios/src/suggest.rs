@@ -36,9 +36,10 @@ fn normal(name: &str) -> String {
     snake
 }
 
-/// Whether one begins with the whole other, and both are long enough for that to mean something.
+/// Whether one begins or ends with the whole other, and both are long enough for that to mean something.
 fn abbreviates(a: &str, b: &str) -> bool {
-    a.len().min(b.len()) >= 4 && (a.starts_with(b) || b.starts_with(a))
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    short.len() >= 4 && (long.starts_with(short) || long.ends_with(short))
 }
 
 /// How many insertions, deletions, replacements and swaps of neighbours lead from one word to the other.
@@ -91,6 +92,10 @@ mod tests {
             Some("external_traffic_policy")
         );
         assert_eq!(nearest("periodSeconds", ["period", "path"]), Some("period"));
+        assert_eq!(
+            nearest("traffic_policy", ["external_traffic_policy"]),
+            Some("external_traffic_policy")
+        );
         assert_eq!(nearest("local", ["Cluster", "Local"]), Some("Local"));
     }
 

@@ -8,6 +8,7 @@ use super::error::{child, walk};
 use super::{Complaint, Error, Step, decode_once};
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::source::Span;
+use crate::suggest::nearest;
 use crate::tree::{Node, Value};
 
 /// After so many complaints the rest is better read after mending these.
@@ -49,7 +50,8 @@ struct Pruned {
 }
 
 impl Pruned {
-    /// Whether a complaint comes from what was taken out before: a field that is missing now, or a whole that lacks a part.
+    /// Whether a complaint comes from what was taken out before: a field that is missing now, also one that was there and
+    /// misspelt, or a whole that lacks a part.
     fn caused(&self, error: &Error) -> bool {
         let node = walk(&self.tree, &error.steps());
         let inside = match &node.value {
@@ -57,14 +59,18 @@ impl Pruned {
             _ => node.span,
         };
         match error.complaint() {
-            Complaint::MissingField(name) => {
-                self.taken.contains(&(inside, Some((*name).to_owned())))
-            }
-            Complaint::Other(_) | Complaint::Length { .. } => {
-                self.taken.iter().any(|(span, _)| *span == inside)
-            }
+            Complaint::MissingField(name) => self.lost(inside).any(|lost| {
+                lost.is_some_and(|lost| lost == *name || nearest(lost, [*name]).is_some())
+            }),
+            Complaint::Other(_) | Complaint::Length { .. } => self.lost(inside).next().is_some(),
             _ => false,
         }
+    }
+
+    /// The names of the entries that were taken out of these brackets.
+    fn lost(&self, inside: Span) -> impl Iterator<Item = Option<&str>> {
+        let here = self.taken.iter().filter(move |(span, _)| *span == inside);
+        here.map(|(_, name)| name.as_deref())
     }
 
     /// Takes out the innermost field, key or list item on the way; false when there is none.

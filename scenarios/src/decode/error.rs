@@ -11,6 +11,9 @@ use crate::source::Span;
 use crate::suggest::{listed, nearest};
 use crate::tree::{Node, Value};
 
+/// Longer expectations stand in the message only.
+const LONGEST_LABEL: usize = 45;
+
 /// A complaint on its way out of the tree. Each level it passes adds its step; the innermost place stays.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -100,12 +103,14 @@ impl Error {
         let span = self.0.span.unwrap_or(root.spot());
         match &self.0.complaint {
             Complaint::Type { expected, help } => {
-                let found = node.describe();
-                let diagnostic = Diagnostic::error(
-                    code::WRONG_TYPE,
-                    format!("expected {expected}, found {found}"),
-                )
-                .label(span, format!("expected {expected}"));
+                let message = format!("expected {expected}, found {}", node.describe());
+                // What is long is said once.
+                let label = if expected.len() <= LONGEST_LABEL {
+                    format!("expected {expected}")
+                } else {
+                    String::new()
+                };
+                let diagnostic = Diagnostic::error(code::WRONG_TYPE, message).label(span, label);
                 help.iter().fold(diagnostic, Diagnostic::help)
             }
             Complaint::Value { expected } => Diagnostic::error(

@@ -323,13 +323,13 @@ fn several_complaints_come_at_once_in_the_order_of_the_text() {
         r#"(colour: 1, ports: [1, -2, 3, "x"], proxy: Cilum, deployments: {
             "a": (replcias: 1), "b": (replicas: 1, timeout: "x", work: Fixed("y")), "c": 5 })"#,
     )
-    .expect_err("ten complaints");
+    .expect_err("nine complaints");
     let places: Vec<&str> = all.iter().map(|(place, _)| place.as_str()).collect();
-    // The missing `seed` points at the scenario's bracket, the missing `replicas` at that of `a`.
+    // The missing `seed` points at the scenario's bracket. `replcias` is complained about as such, not as missing, too.
     assert_eq!(
         places,
         [
-            "(", "colour", "-2", "\"x\"", "Cilum", "(", "replcias", "\"x\"", "\"y\"", "5"
+            "(", "colour", "-2", "\"x\"", "Cilum", "replcias", "\"x\"", "\"y\"", "5"
         ]
     );
 }

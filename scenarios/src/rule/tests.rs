@@ -19,8 +19,11 @@ const RIGHT: &str = r#"(
     clients: { "users": (arrivals: Poisson(rate: "100/s"), requests: [(path: "/")], connection: (reuse: Always)) },
 )"#;
 
+/// Codes, each with the text under its first label.
+type Seen = Vec<(Code, String)>;
+
 /// Loads the scenario with changes: what was found, each with the text under its first label.
-fn with(changes: &[&str]) -> Result<(Loaded, Vec<(Code, String)>), Vec<(Code, String)>> {
+fn with(changes: &[&str]) -> Result<(Loaded, Seen), Seen> {
     let mut sources = Sources::default();
     let source = sources.add("test.ron", RIGHT);
     let patches: Vec<Patch> = changes
@@ -114,12 +117,12 @@ fn errors_are_found_and_pointed_at() {
         (
             &["deployments.web.server.service_time=LogNormal(mean: \"0s\", cv: 1)"],
             code::BAD_DISTRIBUTION,
-            "service_time",
+            "LogNormal",
         ),
         (
             &["clients.users.rtt=LogNormal(median: \"2ms\", p99: \"1ms\")"],
             code::BAD_DISTRIBUTION,
-            "rtt",
+            "LogNormal",
         ),
         (
             &["clients.users.requests[0].weight=-1"],
@@ -145,7 +148,7 @@ fn errors_are_found_and_pointed_at() {
         (
             &["deployments.web.server.when_full=Status(200)"],
             code::OUT_OF_RANGE,
-            "when_full",
+            "Status",
         ),
         (&["run.length=\"0s\""], code::OUT_OF_RANGE, "\"0s\""),
         (
@@ -154,12 +157,12 @@ fn errors_are_found_and_pointed_at() {
                 "run.length=\"1000s\"",
             ],
             code::TOO_LARGE,
-            "arrivals",
+            "Poisson",
         ),
         (
             &["clients.users.arrivals=CurlLoop(requests: 1000000000000)"],
             code::TOO_LARGE,
-            "arrivals",
+            "CurlLoop",
         ),
         (
             &[

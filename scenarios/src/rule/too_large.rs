@@ -162,6 +162,9 @@ fn rounded(number: f64) -> String {
 }
 
 fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        return "less than a second".to_owned();
+    }
     let units = [
         ("years", 31_557_600.0),
         ("days", 86_400.0),

@@ -1,0 +1,64 @@
+//! What commands print about themselves and about fields.
+
+use crate::program::{compare, directory, transcript, twohop};
+
+fn golden(name: &str, arguments: &[&str]) {
+    let found = transcript(&twohop(arguments));
+    if let Err(difference) = compare(&directory().join("golden").join(name), &found) {
+        panic!("twohop {}: {difference}", arguments.join(" "));
+    }
+}
+
+#[test]
+fn list_names_the_shipped_scenarios() {
+    golden("list.txt", &["list"]);
+}
+
+#[test]
+fn explain_tells_what_a_field_means() {
+    golden("explain-top.txt", &["explain"]);
+    golden(
+        "explain-field.txt",
+        &["explain", "load_balancer.idle_timeout"],
+    );
+    golden(
+        "explain-choices.txt",
+        &["explain", "clients.users.arrivals"],
+    );
+    golden("explain-distribution.txt", &["explain", "service_time"]);
+    golden("explain-several.txt", &["explain", "zones"]);
+    golden("explain-code.txt", &["explain", "T014"]);
+    golden("explain-not-yet.txt", &["explain", "faults"]);
+    golden("explain-misspelt.txt", &["explain", "idle_timeuot"]);
+}
+
+#[test]
+fn shipped_scenarios_are_right() {
+    golden("check-pods-or-nodes.txt", &["check", "pods-or-nodes"]);
+    golden("check-uneven-burst.txt", &["check", "uneven-burst.ron"]);
+}
+
+#[test]
+fn show_prints_a_scenario_as_it_is_shipped() {
+    let library = directory().join("../../../scenarios/library/pods-or-nodes.ron");
+    let shipped = std::fs::read_to_string(library).expect("the library exists");
+    assert_eq!(
+        String::from_utf8(twohop(&["show", "pods-or-nodes"]).stdout).expect("a text"),
+        shipped
+    );
+    assert_eq!(twohop(&["show", "nothing"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_schema_is_one() {
+    let output = twohop(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(schema["title"], "Scenario");
+    assert!(schema["properties"]["load_balancer"].is_object());
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let output = twohop(&["completions", "bash"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("explain"));
+}
