@@ -64,7 +64,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.links.loss", "lost packets"),
     ("cluster.links.min_rto", "repeats of lost segments"),
     ("cluster.proxy.KubeProxy", "kube-proxy"),
-    ("cluster.proxy.Cilium.algorithm.Maglev", "Maglev selection"),
     (
         "cluster.proxy.Cilium.mode",
         "direct server return; what is modelled is source NAT",

@@ -507,3 +507,42 @@ fn base_load_and_daemon_sets_take_room() {
     let longer = r#"cluster.node_groups.workers=(count: 4, base_load: [(), (), (), (), ()])"#;
     assert_eq!(errors(&[longer])[0].0, code::OUT_OF_RANGE);
 }
+
+#[test]
+fn maglev_is_a_choice_with_the_defaults_of_cilium() {
+    use sim_models::request::node_port::{NoBackendResponse, Proxy};
+    use sim_models::request::select::{Algorithm, maglev};
+    let proxy = |change: &str| with(&[change]).expect("right").0.cases[0].blueprint.proxy;
+    let maglev = |config| Proxy::Cilium {
+        algorithm: Algorithm::Maglev(config),
+        service_no_backend_response: NoBackendResponse::Reject,
+    };
+    for plain in ["Maglev", "Maglev()"] {
+        let change = format!("cluster.proxy=Cilium(algorithm: {plain})");
+        assert_eq!(proxy(&change), maglev(maglev::Config::DEFAULT), "{plain}");
+    }
+    let small = maglev::Config {
+        table_size: 251.try_into().expect("allowed"),
+        ..maglev::Config::DEFAULT
+    };
+    let change =
+        "cluster.proxy=Cilium(algorithm: Maglev(table_size: 251, seed: \"JLfvgnHc2kaSUFaI\"))";
+    assert_eq!(proxy(change), maglev(small));
+}
+
+#[test]
+fn a_maglev_table_or_seed_that_cilium_refuses_is_refused_at_its_place() {
+    for (wrong, place, why) in [
+        ("table_size: 16384", "16384", "one of 251, 509, 1021"),
+        ("seed: \"JLfv\"", "\"JLfv\"", "holds 3 bytes"),
+        ("seed: \"not base64\"", "\"not base64\"", "not base64"),
+    ] {
+        let change = format!("cluster.proxy=Cilium(algorithm: Maglev({wrong}))");
+        let mut sources = Sources::default();
+        let source = sources.add("test.ron", RIGHT);
+        let patch = Patch::from_argument(&mut sources, &change).expect("a patch");
+        let errors = load(&sources, source, &[patch]).expect_err("an error");
+        assert_eq!(sources.slice(errors[0].labels[0].span), place);
+        assert!(errors[0].message.contains(why), "{}", errors[0].message);
+    }
+}

@@ -3,3 +3,5 @@
 pub mod capacity;
 pub mod service;
 pub mod topology;
+
+pub mod address;

@@ -119,7 +119,7 @@ pub mod word {
     pub const TARGET: usize = 8;
     /// Idle upstream connection, where the pool draws.
     pub const POOL: usize = 9;
-    /// Backend of a new upstream connection.
+    /// Backend of a new upstream connection, or the port that it comes from where the backend hangs on that.
     pub const BACKEND: usize = 10;
     /// Time inside the load balancer node.
     pub const PROXY: usize = 11;

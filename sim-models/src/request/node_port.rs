@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::select;
+use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::id::{NodeId, PodId};
 
@@ -84,16 +85,10 @@ impl Endpoints {
 }
 
 impl Proxy {
-    /// Chooses the backend of a new connection at a node; `None` when the node has no endpoint for it.
-    ///
-    /// `word` is a 32-bit uniform number.
-    pub fn pick(self, eligible: &[(NodeId, PodId)], word: u32) -> Option<(NodeId, PodId)> {
+    /// How backends are chosen, at the start of a run; only an algorithm that looks at addresses asks for them.
+    pub fn selector(self, addresses: impl FnOnce() -> Addresses) -> select::Selector {
         let Self::Cilium { algorithm, .. } = self;
-        let count = eligible.len() as u32;
-        match algorithm {
-            select::Algorithm::Random => select::random::pick(count, word),
-        }
-        .map(|position| eligible[position as usize])
+        algorithm.selector(addresses)
     }
 
     /// What a new connection meets on a node without an endpoint for it.

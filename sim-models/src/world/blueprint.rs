@@ -5,6 +5,7 @@
 
 use sim_core::SimDuration;
 
+use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
 use crate::id::{
@@ -146,6 +147,16 @@ impl Blueprint {
             .enumerate()
             .filter(move |(_, pod)| pod.deployment == deployment)
             .map(|(id, _)| id)
+    }
+
+    /// The addresses of all load balancer nodes, nodes and pods.
+    pub fn addresses(&self) -> Addresses {
+        Addresses::assign(
+            &self.load_balancer.nodes,
+            &self.nodes,
+            &self.pods,
+            self.network,
+        )
     }
 
     /// Entries of a target group: nodes or pods.

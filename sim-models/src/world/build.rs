@@ -20,6 +20,7 @@ use crate::request::balance::{Algorithm, Cursor};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::{Endpoints, Proxy};
 use crate::request::pool::{self, Pools};
+use crate::request::select::Selector;
 use crate::request::server::{Server, WhenFull};
 use crate::streams::CURSOR_START;
 
@@ -47,6 +48,7 @@ pub struct World<R> {
     pub(super) requests: Slab<RequestId, Request>,
     pub(super) cursors: Vec<Cursor>,
     pub(super) outstanding: Arena<TargetGroupId, Outstanding>,
+    pub(super) selector: Selector,
     pub(super) pools: Pools,
     pub(super) servers: Arena<PodId, Server>,
 }
@@ -148,6 +150,7 @@ impl<R: Recorder> World<R> {
             populations,
             users,
             requests: Slab::default(),
+            selector: blueprint.proxy.selector(|| blueprint.addresses()),
             pools: Pools::new(load_balancer_nodes, targets),
             servers: blueprint.pods.iter().map(|_| Server::default()).collect(),
             streams,

@@ -12,6 +12,7 @@ use crate::request::balance::View;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::NoBackendResponse;
 use crate::request::pool::{Path, PoolScope, UpstreamState};
+use crate::request::select::Arrival;
 use crate::request::server::{Reception, WhenFull};
 use crate::request::{Hop, Outcome, Request, word};
 
@@ -133,11 +134,21 @@ impl<R: Recorder> World<R> {
         let (Some(node), Some(group)) = (request.node, request.target_group) else {
             unreachable!("only requests to instance targets dial a node");
         };
-        let service = &self.services[self.groups[group].service];
+        let service_id = self.groups[group].service;
+        let service = &self.services[service_id];
         let eligible = service.endpoints.eligible(node, service.policy);
         let sent = request.at(Hop::Sent);
-        match self.proxy.pick(eligible, request.draws.word(word::BACKEND)) {
-            Some((home, pod)) => {
+        let arrival = Arrival {
+            node,
+            service: service_id,
+            policy: service.policy,
+            eligible,
+            from: request.load_balancer_node,
+            word: request.draws.word(word::BACKEND),
+        };
+        match self.selector.pick(&arrival) {
+            Some(position) => {
+                let (home, pod) = eligible[position as usize];
                 let path = self.path_over_node(id, group, node, home, pod);
                 self.establish(id, path, sent, agenda);
             }

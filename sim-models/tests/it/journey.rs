@@ -1,8 +1,7 @@
 //! Where requests go: shares, hops, refusals, in worlds small enough to reckon.
 
-use sim_core::{Dist, SimDuration, SimTime};
+use sim_core::{Dist, SimDuration};
 use sim_models::id::Id;
-use sim_models::observe::{Observation, Recorder};
 use sim_models::request::client::{Arrivals, InParallel, Reuse};
 use sim_models::request::node_port::{NoBackendResponse, Proxy};
 use sim_models::request::select;
@@ -10,21 +9,9 @@ use sim_models::request::server::{KeepAlive, WhenFull};
 use sim_models::request::{Hop, Outcome, Request};
 use sim_models::world::Blueprint;
 
-use crate::support::{self, Mode};
+use crate::support::{self, Mode, Requests};
 
 const SEED: u64 = 1;
-
-/// Keeps every finished request.
-#[derive(Default)]
-struct Requests(Vec<Request>);
-
-impl Recorder for Requests {
-    fn see(&mut self, _: SimTime, seen: Observation<'_>) {
-        if let Observation::Finished(request) = seen {
-            self.0.push(request.clone());
-        }
-    }
-}
 
 fn requests(blueprint: &Blueprint) -> Vec<Request> {
     support::run(blueprint, SEED, 0, Requests::default())

@@ -4,4 +4,5 @@ mod conformance;
 mod journey;
 mod layouts;
 mod placement;
+mod selection;
 mod support;

@@ -6,14 +6,14 @@ use sim_core::{Dist, SimDuration, SimTime, Streams};
 use sim_models::cluster::service::TrafficPolicy;
 use sim_models::cluster::topology::{Links, Network, Node, Pod};
 use sim_models::id::{Arena, DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
-use sim_models::observe::{Conservation, Recorder};
+use sim_models::observe::{Conservation, Observation, Recorder};
 use sim_models::quantity::{Rate, Size};
 use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
 use sim_models::request::load_balancer::{IcmpUnreachable, TargetType};
 use sim_models::request::node_port::Proxy;
 use sim_models::request::server::{self, KeepAlive, Software, WhenFull};
-use sim_models::request::{dns, pool};
+use sim_models::request::{Request, dns, pool};
 use sim_models::world::blueprint::{
     Blueprint, DEFAULT_EVENT_BUDGET, Deployment, LoadBalancer, Population, RequestClass, Run,
     Service, TargetGroup,
@@ -194,6 +194,18 @@ pub(crate) fn run<R: Recorder>(
         fingerprint: ended.fingerprint,
         in_flight: ended.in_flight,
         ended_at: ended.ended_at,
+    }
+}
+
+/// Keeps every finished request.
+#[derive(Default)]
+pub(crate) struct Requests(pub(crate) Vec<Request>);
+
+impl Recorder for Requests {
+    fn see(&mut self, _: SimTime, seen: Observation<'_>) {
+        if let Observation::Finished(request) = seen {
+            self.0.push(request.clone());
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+mod maglev;
 mod placement;
 mod pools;
 mod queueing;
