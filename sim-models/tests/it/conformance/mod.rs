@@ -10,6 +10,7 @@ mod maglev;
 mod placement;
 mod pools;
 mod queueing;
+mod testbed;
 
 /// Reads a recording, or says that it is not there.
 fn recording<T: serde::de::DeserializeOwned>(file: &str) -> Option<T> {

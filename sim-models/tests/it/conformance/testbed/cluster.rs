@@ -1,0 +1,191 @@
+//! The recorded cluster as a world: four nodes, ten pods, one proxy, no distance.
+//!
+//! Counts and shares are compared, not latencies, so nothing takes time but the pods.
+
+use sim_core::{Dist, SimDuration};
+use sim_models::id::NodeId;
+use sim_models::request::balance::{self, round_robin};
+use sim_models::request::client::{self, Reuse};
+use sim_models::request::pool::{self, PoolPick, PoolScope};
+use sim_models::request::server;
+use sim_models::world::Blueprint;
+
+use super::record::{
+    Algorithm, ClientConnection, Config, Kind, LoadBalancer, NatKind, Pod, Policy, TargetType,
+};
+use crate::support::{self, Mode};
+
+/// By which rule a configuration is judged.
+pub(super) enum Class {
+    /// Each request has a connection of its own.
+    NoReuse,
+    /// nginx keeps connections to its targets.
+    Pooled,
+    /// No rule: the mechanism was not isolated, or an input is not in the file.
+    Nothing(&'static str),
+}
+
+/// The class of a configuration that is [`understood`].
+pub(super) fn class(config: &Config) -> Class {
+    let lb = &config.lb;
+    let random = matches!(lb.algorithm, Algorithm::Random | Algorithm::Random2);
+    match lb.kind {
+        _ if config.nat.kind == NatKind::NftJhashSrc => Class::Nothing(
+            "the hash of the source address is not in the file; simulated as one draw per connection",
+        ),
+        Kind::Haproxy if lb.upstream_keepalive > 0 => {
+            Class::Nothing("the reuse of HAProxy was not isolated")
+        }
+        Kind::Haproxy if random => {
+            Class::Nothing("the weights of HAProxy's ring are not in the file; simulated as even")
+        }
+        Kind::Nginx if lb.upstream_keepalive > 0 => Class::Pooled,
+        Kind::Nginx | Kind::Haproxy | Kind::None => Class::NoReuse,
+    }
+}
+
+/// Whether every field of a configuration means something to the world; the error says which does not.
+pub(super) fn understood(config: &Config) -> Result<(), String> {
+    let (cluster, lb) = (&config.cluster, &config.lb);
+    let must = |holds: bool, otherwise: &str| {
+        if holds {
+            Ok(())
+        } else {
+            Err(otherwise.to_owned())
+        }
+    };
+    must(
+        config.events.is_empty(),
+        "faults and removals are not modelled yet",
+    )?;
+    must(
+        lb.active_check.is_none() && lb.passive.is_none(),
+        "health checks are not modelled yet",
+    )?;
+    must(
+        lb.retries == 0 && lb.next_upstream == "off",
+        "retries are not modelled yet",
+    )?;
+    must(
+        cluster.placement.len() == cluster.nodes
+            && cluster.placement.iter().sum::<u32>() == cluster.pods,
+        "the placement is not one of these pods on these nodes",
+    )?;
+    must(
+        lb.kind != Kind::Nginx || lb.algorithm != Algorithm::Random2,
+        "the less loaded of two random targets is not modelled",
+    )?;
+    let registered = registered(config)?;
+    let lonely = config.nat.policy == Policy::Local
+        && lb.target_type == TargetType::Instance
+        && registered
+            .iter()
+            .any(|node| cluster.placement[node.0 as usize] == 0);
+    must(
+        !lonely,
+        "a target without endpoint, with this time-out, is not modelled yet",
+    )?;
+    if lb.kind == Kind::None {
+        let direct = lb.target_type == TargetType::Instance && lb.ingress_node.is_some();
+        must(direct, "without a load balancer, clients dial one node")?;
+        must(
+            config.load.client_conn == ClientConnection::Oneshot,
+            "clients that keep connections to a node are not modelled",
+        )?;
+    }
+    Ok(())
+}
+
+/// The nodes that are targets.
+fn registered(config: &Config) -> Result<Vec<NodeId>, String> {
+    let nodes = config.cluster.nodes;
+    if let Some(name) = &config.lb.ingress_node {
+        let number = name
+            .strip_prefix('n')
+            .and_then(|number| number.parse::<usize>().ok());
+        return match number {
+            Some(number) if (1..=nodes).contains(&number) => Ok(vec![NodeId(number as u32 - 1)]),
+            _ => Err(format!("{name} is not a node")),
+        };
+    }
+    let remain = (1..=nodes).filter(|number| !config.lb.excluded_nodes.contains(number));
+    Ok(remain.map(|number| NodeId(number as u32 - 1)).collect())
+}
+
+/// The world of a configuration that is [`understood`], with all work in the pods stretched by a factor.
+///
+/// Where clients dial a node directly, a load balancer node stands between that takes no time and keeps no connection: each
+/// request opens one connection to the one node, as the clients' own would be, so the counts are exactly the same.
+///
+/// Each way of choosing an endpoint is one uniform draw per connection. For `statistic --mode random` with 1/n, 1/(n-1), ...
+/// and for `numgen random` that is what they do; for the hash of the 5-tuple it is its model: the ephemeral port differs from
+/// connection to connection, so the hash spreads them as a draw does.
+pub(super) fn blueprint(config: &Config, stretch: f64) -> Blueprint {
+    let mode = match (config.lb.target_type, config.nat.policy) {
+        (TargetType::Ip, _) => Mode::Ip,
+        (TargetType::Instance, Policy::Cluster) => Mode::InstanceCluster,
+        (TargetType::Instance, Policy::Local) => Mode::InstanceLocal,
+    };
+    let server = server(&config.pod, stretch);
+    let mut blueprint = support::world(&config.cluster.placement, mode, server, clients(config));
+    // The last requests are answered before the run ends.
+    blueprint.run.length = SimDuration::from_secs_f64(config.load.duration_s + 60.0);
+    blueprint.load_balancer.idle_timeout =
+        SimDuration::from_secs_f64(config.lb.keepalive_timeout_s);
+    for group in blueprint.target_groups.iter_mut() {
+        group.nodes = Some(registered(config).expect("the configuration is understood"));
+        group.algorithm = algorithm(config.lb.algorithm);
+        group.round_robin.start = round_robin::Start::First;
+        group.upstream = upstream(&config.lb);
+    }
+    blueprint
+}
+
+fn server(pod: &Pod, stretch: f64) -> server::Config {
+    let millis = |ms: f64| SimDuration::from_secs_f64(stretch * ms / 1000.0);
+    let random = match pod.service.exp_mean_ms {
+        0.0 => Dist::Constant(SimDuration::ZERO),
+        mean => Dist::exponential(millis(mean)),
+    };
+    support::server(
+        pod.concurrency.get(),
+        Dist::shifted(millis(pod.service.base_ms), random),
+    )
+}
+
+fn clients(config: &Config) -> client::Config {
+    let load = &config.load;
+    let mut clients = support::clients(support::poisson(load.rate_rps));
+    clients.addresses = load.client_ips;
+    clients.stop = Some(SimDuration::from_secs_f64(load.duration_s));
+    clients.stop_after = load.requests;
+    clients.connection.reuse = match load.client_conn {
+        ClientConnection::Keepalive => Reuse::Always,
+        ClientConnection::Oneshot => Reuse::Never,
+    };
+    clients
+}
+
+fn algorithm(recorded: Algorithm) -> balance::Algorithm {
+    match recorded {
+        Algorithm::Roundrobin => balance::Algorithm::RoundRobin,
+        Algorithm::Leastconn => balance::Algorithm::LeastOutstandingRequests,
+        Algorithm::Random | Algorithm::Random2 => balance::Algorithm::WeightedRandom,
+    }
+}
+
+/// The pool of the proxy.
+///
+/// nginx keeps at most so many idle connections for the whole upstream group, takes the one used last and closes the one
+/// used least recently. HAProxy keeps so many for each target.
+fn upstream(lb: &LoadBalancer) -> pool::Config {
+    pool::Config {
+        pool_pick: PoolPick::Lifo,
+        pool_scope: match lb.kind {
+            Kind::Nginx => PoolScope::Group,
+            Kind::Haproxy | Kind::None => PoolScope::Target,
+        },
+        pool_max_idle: Some(lb.upstream_keepalive),
+        pool_max_requests: Some(lb.keepalive_requests),
+    }
+}
