@@ -1,5 +1,8 @@
 //! What can be asked for.
 
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -19,6 +22,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done and objectives met, 1 the scenario 
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Simulate a scenario and answer what it asks
+    Run(RunArgs),
     /// Say whether a scenario is right, and what to think about before trusting it
     Check(ScenarioArgs),
     /// Print what a field means, its default, range and source; or what a code such as T014 means
@@ -28,7 +33,11 @@ pub(crate) enum Command {
         field: String,
     },
     /// List the scenarios that are shipped
-    List,
+    List {
+        /// The names alone, one on each line
+        #[arg(long)]
+        names: bool,
+    },
     /// Print a shipped scenario
     Show {
         /// Its name, as `twohop list` prints it
@@ -41,6 +50,67 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// A scenario, how to run it, and where its answer goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+
+    /// Seed of all random numbers, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Independent runs of every alternative, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) replications: Option<NonZeroU32>,
+
+    /// Threads to run on, 1 to 1024; they leave no trace in the answer [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Write report.html, figures, tables and results.json into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write figures as PNG too
+    #[arg(long, requires = "out")]
+    pub(crate) png: bool,
+
+    /// Write a line for each request of replication 0 into DIR/trace
+    #[arg(long, requires = "out")]
+    pub(crate) trace: bool,
+
+    /// Print nothing but the answer: no progress, no warnings
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for a terminal
+    #[default]
+    Text,
+    /// All there is to know, as in results.json
+    Json,
+    /// A line for each number
+    Csv,
+    /// Half a page for a pull request
+    Markdown,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    const MOST: usize = 1024;
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= MOST => Ok(count),
+        _ => Err(format!("expected a number from 1 to {MOST}")),
+    }
 }
 
 /// A scenario and changes to it.

@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod explain;
 mod list;
+mod run;
 mod schema;
 mod show;
 
@@ -22,6 +23,10 @@ pub(crate) enum Outcome {
     WrongScenario,
     /// The program failed, or was asked for what it does not know.
     Failed,
+    /// An objective was missed.
+    Missed,
+    /// No objective was missed, but one is undecided.
+    Undecided,
 }
 
 impl Outcome {
@@ -30,15 +35,18 @@ impl Outcome {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::WrongScenario => ExitCode::from(1),
             Outcome::Failed => ExitCode::from(2),
+            Outcome::Missed => ExitCode::from(3),
+            Outcome::Undecided => ExitCode::from(4),
         }
     }
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
     let result = match args.command {
+        Command::Run(args) => run::run(&args),
         Command::Check(scenario) => check::run(&scenario),
         Command::Explain { field } => explain::run(&field),
-        Command::List => list::run(),
+        Command::List { names } => list::run(names),
         Command::Show { name } => show::run(&name),
         Command::Schema => schema::run(),
         Command::Completions { shell } => completions::run(shell),

@@ -13,15 +13,16 @@ use scenarios::suggest::nearest;
 
 use crate::args::ScenarioArgs;
 
-/// Reads, changes and checks a scenario. The texts are needed to show what is found, so they come from the caller.
+/// Reads, changes and checks a scenario; `overrides` are changes that have options of their own, after those of `--set`. The texts are needed to show what is found, so they come from the caller.
 pub(crate) fn scenario(
     args: &ScenarioArgs,
+    overrides: &[String],
     sources: &mut Sources,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let source = source(&args.file, sources).map_err(|wrong| vec![wrong])?;
     let mut patches = Vec::new();
     let mut wrong = Vec::new();
-    for set in &args.sets {
+    for set in args.sets.iter().chain(overrides) {
         match Patch::from_argument(sources, set) {
             Ok(patch) => patches.push(patch),
             Err(diagnostics) => wrong.extend(diagnostics),

@@ -5,6 +5,8 @@ mod command;
 mod diagnose;
 mod input;
 mod print;
+mod progress;
+mod terminal;
 
 use std::process::ExitCode;
 

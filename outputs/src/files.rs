@@ -5,6 +5,7 @@
 //! | `report.html` | the page, self-contained |
 //! | `report.md` | half a page for a pull request |
 //! | `results.json` | every number, for programs; its form is [`results`] |
+//! | `numbers.csv` | the same numbers, one line each |
 //! | `tables/*.csv` | each table of the report, for spreadsheets |
 //! | `figures/*.svg`, `figures/*.csv` | each picture, and every number that it shows |
 //! | `figures/*.png` | the same pictures as pixels, on request |
@@ -69,6 +70,7 @@ pub fn all(shown: &Shown<'_>, pictures: Pictures) -> Result<Vec<File>, FilesErro
         file("report.html", html::page(&report)),
         file("report.md", markdown::report(&report)),
         file("results.json", results::json(shown)?),
+        file("numbers.csv", results::csv(shown)),
     ];
     files.extend(
         report

@@ -24,8 +24,10 @@
 pub mod figure;
 pub mod files;
 pub mod format;
+pub mod name;
 pub mod render;
 pub mod report;
 pub mod results;
 pub mod table;
+pub mod trace;
 pub mod view;

@@ -49,6 +49,7 @@ use scenarios::scenario::Scenario;
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use crate::render::csv;
 use crate::view::Shown;
 
 /// Name and version of the form.
@@ -123,6 +124,8 @@ struct JudgementEntry<'a> {
 #[derive(Serialize)]
 struct NumberEntry<'a> {
     name: &'static str,
+    #[serde(skip)]
+    unit: &'static str,
     scope: &'a str,
     #[serde(flatten)]
     value: Value,
@@ -239,6 +242,54 @@ pub fn json(shown: &Shown<'_>) -> Result<String, serde_json::Error> {
     Ok(String::from_utf8(bytes).expect("serde_json writes UTF-8"))
 }
 
+/// Every number of an answer as comma-separated values, one line for each alternative, scope and quantity.
+///
+/// Columns: `alternative`, `scope`, `quantity`, `unit` (a base unit, as in [`json`]), `mean`, `low`, `high` of its interval, and
+/// of the paired difference to the first alternative: `difference`, `difference low`, `difference high`. What does not exist is
+/// empty.
+pub fn csv(shown: &Shown<'_>) -> String {
+    let heading = [
+        "alternative",
+        "scope",
+        "quantity",
+        "unit",
+        "mean",
+        "low",
+        "high",
+        "difference",
+        "difference low",
+        "difference high",
+    ];
+    let mut text = csv::line(heading.map(str::to_owned));
+    for alternative in alternatives(shown) {
+        for number in &alternative.numbers {
+            text += &csv::line(number.fields(alternative.name));
+        }
+    }
+    text
+}
+
+impl NumberEntry<'_> {
+    /// The fields of a line of [`csv`].
+    fn fields(&self, alternative: &str) -> [String; 10] {
+        let real = |value: Option<f64>| value.map_or_else(String::new, csv::real);
+        let estimate = self.value.estimate.as_ref();
+        let difference = self.difference.as_ref();
+        [
+            alternative.to_owned(),
+            self.scope.to_owned(),
+            self.name.to_owned(),
+            self.unit.to_owned(),
+            real(estimate.map(|one| one.mean)),
+            real(estimate.and_then(|one| one.low)),
+            real(estimate.and_then(|one| one.high)),
+            real(difference.map(|one| one.mean)),
+            real(difference.and_then(|one| one.low)),
+            real(difference.and_then(|one| one.high)),
+        ]
+    }
+}
+
 fn warnings(shown: &Shown<'_>) -> Vec<WarningEntry> {
     let written = shown.loaded.warnings.iter();
     let written = written.map(|one| WarningEntry {
@@ -347,6 +398,7 @@ fn numbers<'a>(
             }
             numbers.push(NumberEntry {
                 name: quantity.name(),
+                unit: quantity.about().unit.name(),
                 scope: one.layout.name(scope),
                 value: value(&estimate, values.into_iter()),
                 difference: compared.of_scope(shown, quantity, one, scope, index),

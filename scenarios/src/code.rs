@@ -57,6 +57,7 @@ codes! {
     NOT_PART_OF_THE_SYSTEM = "T024", "An alternative or a sweep changes the experiment (seed, run, objectives) instead of the system. All alternatives run alike, or they could not be compared.";
     TOO_MANY_CASES = "T025", "Alternatives and sweeps multiply to more cases than anybody would wait for.";
     BAD_CONSTRAINT = "T026", "A spread constraint or an affinity is written in a way that the API server refuses.";
+    BAD_OBJECTIVE = "T027", "An objective cannot be read, or asks about a part of the run that does not exist.";
 
     LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
     KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";

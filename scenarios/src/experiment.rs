@@ -9,6 +9,8 @@ use sim_core::Fingerprint;
 use sim_models::world::RunError;
 use sim_models::world::blueprint::Blueprint;
 
+use crate::auto::Auto;
+use crate::load::{self, Loaded};
 use crate::measure::objective::Objective;
 
 pub mod answer;
@@ -40,6 +42,33 @@ pub struct Experiment {
     pub objectives: Vec<Objective>,
     /// Threads to run replications on; they leave no trace in the answer.
     pub threads: NonZeroUsize,
+}
+
+impl Experiment {
+    /// The question that a scenario asks: every case an alternative, in the order of the file.
+    #[must_use]
+    pub fn of(loaded: &Loaded, threads: NonZeroUsize) -> Self {
+        let run = &loaded.scenario.run;
+        let alternative = |case: &load::Case| Alternative {
+            name: case.name.clone(),
+            settings: case.point.clone(),
+            blueprint: case.blueprint.clone(),
+        };
+        Experiment {
+            seed: loaded.scenario.seed,
+            alternatives: loaded.cases.iter().map(alternative).collect(),
+            replications: match run.replications {
+                Auto::Auto => Replications::Auto,
+                Auto::Given(count) => Replications::Exactly(count),
+            },
+            warm_up: match run.warm_up {
+                Auto::Auto => WarmUp::Auto,
+                Auto::Given(_) => WarmUp::AsWritten,
+            },
+            objectives: loaded.objectives.clone(),
+            threads,
+        }
+    }
 }
 
 /// One way how things could be.

@@ -7,6 +7,7 @@ use crate::decode::decode;
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::explain::Reference;
 use crate::lower::lower;
+use crate::measure::objective::Objective;
 use crate::parser::parse;
 use crate::patch::{Patch, path_of_key};
 use crate::path::{Path, StepKind};
@@ -39,6 +40,8 @@ pub const AS_WRITTEN: &str = "as written";
 pub struct Loaded {
     /// The file as written, with what `--set` changed.
     pub scenario: Scenario,
+    /// What must hold, as read from the scenario's sentences.
+    pub objectives: Vec<Objective>,
     /// What is to be run: every alternative with every combination of the sweeps; at least one.
     pub cases: Vec<Case>,
     /// What to read before trusting the results.
@@ -94,8 +97,14 @@ pub fn load(
     }
     let (errors, warnings) = found.split();
     none_of(errors)?;
+    let objectives = scenario
+        .objectives
+        .iter()
+        .map(|text| text.parse().expect("the rules have read every objective"))
+        .collect();
     Ok(Loaded {
         scenario,
+        objectives,
         cases,
         warnings,
     })

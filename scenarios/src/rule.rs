@@ -14,6 +14,7 @@ use crate::tree::{Node, Value};
 
 mod bad_constraint;
 mod bad_distribution;
+mod bad_objective;
 mod bad_placement;
 mod beyond_kubernetes;
 mod dangling_name;
@@ -47,6 +48,7 @@ const ERRORS: &[Rule] = &[
     bad_placement::check,
     bad_constraint::check,
     bad_distribution::check,
+    bad_objective::check,
     out_of_range::check,
 ];
 

@@ -7,7 +7,20 @@ use scenarios::library::LIBRARY;
 use super::Outcome;
 use crate::print;
 
-pub(super) fn run() -> io::Result<Outcome> {
+pub(super) fn run(names: bool) -> io::Result<Outcome> {
+    let text = if names { self::names() } else { questions() };
+    print::answer(&text)?;
+    Ok(Outcome::Done)
+}
+
+fn names() -> String {
+    LIBRARY
+        .iter()
+        .map(|shipped| format!("{}\n", shipped.name))
+        .collect()
+}
+
+fn questions() -> String {
     let width = LIBRARY
         .iter()
         .map(|shipped| shipped.name.len())
@@ -17,7 +30,6 @@ pub(super) fn run() -> io::Result<Outcome> {
     for shipped in LIBRARY {
         text += &format!("{:width$}  {}\n", shipped.name, shipped.question);
     }
-    text += "\n`twohop show NAME` prints one, `twohop check NAME` checks it.\n";
-    print::answer(&text)?;
-    Ok(Outcome::Done)
+    text += "\n`twohop show NAME` prints one, `twohop run NAME` answers it.\n";
+    text
 }

@@ -94,7 +94,7 @@ fn value(cell: &Cell) -> String {
 }
 
 /// The shortest decimal that reads back to the same number; nothing for what is no number.
-fn real(value: f64) -> String {
+pub(crate) fn real(value: f64) -> String {
     if value.is_finite() {
         format!("{value}")
     } else {
@@ -102,8 +102,9 @@ fn real(value: f64) -> String {
     }
 }
 
-fn line(fields: impl Iterator<Item = String>) -> String {
-    let fields: Vec<String> = fields.map(quoted).collect();
+/// One line, with its end.
+pub(crate) fn line(fields: impl IntoIterator<Item = String>) -> String {
+    let fields: Vec<String> = fields.into_iter().map(quoted).collect();
     fields.join(",") + "\r\n"
 }
 

@@ -16,6 +16,7 @@ use crate::figure::{
     Along, Axis, Band, Bar, Bars, Dot, Dots, Figure, Group, Ink, Mark, Panel, Rule, Shape,
 };
 use crate::format;
+use crate::name;
 use crate::report::Section;
 use crate::table::{Cell, Column, Table};
 
@@ -263,9 +264,11 @@ pub fn numbers(max_over_min: f64, cv: f64, jain: f64, draws: f64, requests: f64)
 pub(super) fn section(shown: &Shown<'_>) -> Option<Section> {
     let services = shown.services();
     let table = numbers_table(shown, &services)?;
+    let file_names = name::distinct(services.iter().copied());
     let mut figures: Vec<Figure> = services
         .iter()
-        .filter_map(|service| figure_of(shown, service))
+        .zip(&file_names)
+        .filter_map(|(service, file_name)| figure_of(shown, service, file_name))
         .collect();
     figures.extend(placement::of(shown));
     Some(Section {
@@ -341,7 +344,7 @@ fn pods_and_requests(
     })
 }
 
-fn figure_of(shown: &Shown<'_>, service: &str) -> Option<Figure> {
+fn figure_of(shown: &Shown<'_>, service: &str, file_name: &str) -> Option<Figure> {
     let shares: Vec<Share> = shown
         .alternatives()
         .iter()
@@ -353,7 +356,7 @@ fn figure_of(shown: &Shown<'_>, service: &str) -> Option<Figure> {
         return None;
     }
     let mut figure = figure(
-        &format!("requests-per-pod-{}", file_name(service)),
+        &format!("requests-per-pod-{}", file_name),
         service,
         &shares,
         &shown.footer(),
@@ -368,19 +371,6 @@ fn figure_of(shown: &Shown<'_>, service: &str) -> Option<Figure> {
         );
     }
     Some(figure)
-}
-
-/// A name that is safe in a file's.
-fn file_name(name: &str) -> String {
-    name.chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '-'
-            }
-        })
-        .collect()
 }
 
 fn share(

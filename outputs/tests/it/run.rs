@@ -3,8 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use outputs::view::Shown;
-use scenarios::auto::Auto;
-use scenarios::experiment::{self, Alternative, Answer, Experiment, Replications, WarmUp};
+use scenarios::experiment::{self, Answer, Experiment, Replications};
 use scenarios::load::{Loaded, load};
 use scenarios::source::Sources;
 
@@ -17,34 +16,13 @@ pub(crate) fn run(
     let mut sources = Sources::default();
     let source = sources.add("scenario.ron", text);
     let loaded = load(&sources, source, &[]).expect("the scenario is right");
-    let written = &loaded.scenario.run;
-    let experiment = Experiment {
-        seed: loaded.scenario.seed,
-        alternatives: loaded
-            .cases
-            .iter()
-            .map(|case| Alternative {
-                name: case.name.clone(),
-                settings: case.point.clone(),
-                blueprint: case.blueprint.clone(),
-            })
-            .collect(),
-        replications: match (replications, written.replications) {
-            (Some(count), _) | (None, Auto::Given(count)) => Replications::Exactly(count),
-            (None, Auto::Auto) => Replications::Auto,
-        },
-        warm_up: match written.warm_up {
-            Auto::Auto => WarmUp::Auto,
-            Auto::Given(_) => WarmUp::AsWritten,
-        },
-        objectives: loaded
-            .scenario
-            .objectives
-            .iter()
-            .map(|text| text.parse().expect("an objective"))
-            .collect(),
-        threads: NonZeroUsize::new(threads).expect("at least one thread"),
-    };
+    let mut experiment = Experiment::of(
+        &loaded,
+        NonZeroUsize::new(threads).expect("at least one thread"),
+    );
+    if let Some(count) = replications {
+        experiment.replications = Replications::Exactly(count);
+    }
     let answer = experiment::run(&experiment, &()).expect("the scenario runs");
     (loaded, answer)
 }

@@ -1,0 +1,182 @@
+//! What happened to each request? Replication 0 of an alternative once more, with a listener that writes everything down.
+//!
+//! One line of comma-separated values for each finished request, warm-up included, in the order in which they finished. A run
+//! with a listener is the run without: it takes the same course, event by event. Columns:
+//!
+//! | column | what it holds |
+//! |---|---|
+//! | `clients`, `serial` | the population, and the how-manieth of its requests it is, from 0 |
+//! | `path`, `service`, `target_group` | what was asked for, and who was to answer |
+//! | `load_balancer_node`, `node`, `pod`, `pod_node` | the way it took; empty where it has not been |
+//! | `connection`, `reused` | the slot of the upstream connection (another may take it once it is closed), and whether it had carried a request before |
+//! | `second_hop`, `cross_zone` | whether it crossed from one node to another, and from one zone to another |
+//! | `outcome`, `status`, `decided_by` | what became of it |
+//! | `born_s` to `answered_s` | when it passed each hop, in seconds from the begin of the run, to the nanosecond; empty where it has not been |
+//! | `demand_s` | the work that it asked for, in seconds |
+
+use std::io::{self, Write};
+
+use scenarios::experiment::answer::Alternative;
+use scenarios::measure::Layout;
+use scenarios::measure::metric::outcomes::origin_name;
+use sim_core::{SimTime, Streams};
+use sim_models::observe::{Observation, Recorder};
+use sim_models::request::{Hop, Request};
+use sim_models::world::{self, Blueprint, RunError};
+
+use crate::render::csv;
+
+/// Why a trace was not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The writer refused.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// The moments of a request, and the columns that hold them.
+const STAMPS: [(Hop, &str); Hop::COUNT] = [
+    (Hop::Client, "born_s"),
+    (Hop::LoadBalancer, "load_balancer_s"),
+    (Hop::Sent, "sent_s"),
+    (Hop::Server, "pod_s"),
+    (Hop::Started, "started_s"),
+    (Hop::Served, "served_s"),
+    (Hop::Returned, "returned_s"),
+    (Hop::Answered, "answered_s"),
+];
+
+const COLUMNS: [&str; 16] = [
+    "clients",
+    "serial",
+    "path",
+    "service",
+    "target_group",
+    "load_balancer_node",
+    "node",
+    "pod",
+    "pod_node",
+    "connection",
+    "reused",
+    "second_hop",
+    "cross_zone",
+    "outcome",
+    "status",
+    "decided_by",
+];
+
+/// Runs replication 0 of an alternative again and writes a line for each request; how many there were.
+///
+/// # Errors
+///
+/// [`TraceError`] when the writer refuses or the run fails.
+pub fn requests(
+    alternative: &Alternative,
+    seed: u64,
+    to: &mut impl Write,
+) -> Result<u64, TraceError> {
+    let columns = COLUMNS
+        .iter()
+        .copied()
+        .chain(STAMPS.iter().map(|(_, column)| *column))
+        .chain(["demand_s"]);
+    to.write_all(csv::line(columns.map(str::to_owned)).as_bytes())?;
+    let scribe = Scribe {
+        blueprint: &alternative.blueprint,
+        layout: &alternative.layout,
+        to,
+        lines: 0,
+        refused: None,
+    };
+    let ended = world::run(&alternative.blueprint, Streams::new(seed, 0), scribe)?;
+    match ended.recorder.refused {
+        Some(error) => Err(error.into()),
+        None => Ok(ended.recorder.lines),
+    }
+}
+
+/// Writes down what it hears.
+struct Scribe<'a, W> {
+    blueprint: &'a Blueprint,
+    layout: &'a Layout,
+    to: &'a mut W,
+    lines: u64,
+    /// Why the writer refused, after which nothing is written.
+    refused: Option<io::Error>,
+}
+
+impl<W: Write> Recorder for Scribe<'_, W> {
+    fn see(&mut self, _: SimTime, seen: Observation<'_>) {
+        let Observation::Finished(request) = seen else {
+            return;
+        };
+        if self.refused.is_some() {
+            return;
+        }
+        match self.to.write_all(self.line(request).as_bytes()) {
+            Ok(()) => self.lines += 1,
+            Err(error) => self.refused = Some(error),
+        }
+    }
+}
+
+impl<W> Scribe<'_, W> {
+    fn line(&self, request: &Request) -> String {
+        let blueprint = self.blueprint;
+        let population = &blueprint.populations[request.population];
+        let layout = self.layout;
+        let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
+        let fields = [
+            population.name.clone(),
+            request.serial.to_string(),
+            population.classes[request.class as usize].path.clone(),
+            text(
+                request
+                    .service
+                    .map(|service| layout.service(service).name.as_str()),
+            ),
+            text(
+                request
+                    .target_group
+                    .map(|group| blueprint.target_groups[group].name.as_str()),
+            ),
+            request.load_balancer_node.to_string(),
+            text(request.node.map(|node| layout.node_name(node))),
+            text(request.pod.map(|pod| layout.pod_name(pod))),
+            text(
+                request
+                    .pod
+                    .map(|pod| layout.node_name(layout.pod_node(pod))),
+            ),
+            request
+                .connection
+                .map_or_else(String::new, |connection| connection.to_string()),
+            request.reused.to_string(),
+            request.second_hop.to_string(),
+            request.cross_zone.to_string(),
+            request.outcome.name().to_owned(),
+            request.outcome.status().to_string(),
+            origin_name(request.outcome.origin()).to_owned(),
+        ];
+        let stamps = STAMPS.iter().map(|(hop, _)| match request.at(*hop) {
+            SimTime::ZERO if *hop != Hop::Client => String::new(),
+            at => seconds(at.as_nanos()),
+        });
+        csv::line(
+            fields
+                .into_iter()
+                .chain(stamps)
+                .chain([seconds(request.demand.as_nanos())]),
+        )
+    }
+}
+
+/// Nanoseconds as seconds, exactly.
+fn seconds(nanos: u64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    format!("{}.{:09}", nanos / SECOND, nanos % SECOND)
+}
