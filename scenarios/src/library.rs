@@ -28,7 +28,7 @@ shipped! {
     "pods-or-nodes": "What changes when the load balancer targets nodes instead of pods?";
     "uneven-burst": "Why did ten equal pods get between 287 and 875 of 5,352 requests?";
     "lumpy-local": "Is a 4-3-2-1 placement a problem, under Cluster and under Local?";
-    "how-many-pods": "How many pods keep p99 under 500 ms?";
+    "how-many-pods": "How many pods keep p99 under 250 ms?";
 }
 
 /// The scenario of a name; `.ron` may follow it.

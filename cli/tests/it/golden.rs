@@ -39,6 +39,16 @@ fn shipped_scenarios_are_right() {
 }
 
 #[test]
+fn every_shipped_scenario_prints_exactly_this() {
+    let names = twohop(&["list", "--names"]).stdout;
+    let names = String::from_utf8(names).expect("a text");
+    assert!(names.lines().count() > 0);
+    for name in names.lines() {
+        golden(&format!("run-{name}.txt"), &["run", name]);
+    }
+}
+
+#[test]
 fn show_prints_a_scenario_as_it_is_shipped() {
     let library = directory().join("../../../scenarios/library/pods-or-nodes.ron");
     let shipped = std::fs::read_to_string(library).expect("the library exists");

@@ -14,6 +14,7 @@ pub(crate) fn twohop(arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(directory().join("errors"))
         .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
         .output()
         .expect("the program can be started")
 }
