@@ -142,6 +142,7 @@ fn services(names: &Names<'_>) -> Arena<ServiceId, Service> {
             name: name.to_owned(),
             selects: names.deployment(&written.selects),
             external_traffic_policy: written.external_traffic_policy,
+            session_affinity: written.affinity(),
         })
         .collect()
 }

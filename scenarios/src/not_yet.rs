@@ -63,7 +63,20 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.links.header_bytes", "the size of packets"),
     ("cluster.links.loss", "lost packets"),
     ("cluster.links.min_rto", "repeats of lost segments"),
-    ("cluster.proxy.KubeProxy", "kube-proxy"),
+    (
+        "cluster.proxy.KubeProxy.conntrack",
+        "the size of the connection table",
+    ),
+    (
+        "cluster.proxy.KubeProxy.snat",
+        "source ports and their exhaustion",
+    ),
+    (
+        "cluster.proxy.KubeProxy.min_sync_period",
+        "kube-proxy's delays",
+    ),
+    ("cluster.proxy.KubeProxy.burst_syncs", "kube-proxy's delays"),
+    ("cluster.proxy.KubeProxy.sync_time", "kube-proxy's delays"),
     (
         "cluster.proxy.Cilium.mode",
         "direct server return; what is modelled is source NAT",
@@ -86,7 +99,10 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "packets to vanished pods",
     ),
     ("cluster.proxy.Cilium.service_topology", "zone hints"),
-    ("cluster.proxy.Cilium.affinity_entries", "session affinity"),
+    (
+        "cluster.proxy.Cilium.affinity_entries",
+        "the size of the affinity table",
+    ),
     (
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
@@ -106,8 +122,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("deployments.*.server.on_sigterm", "termination"),
     ("deployments.*.server.startup_time", "slow starts"),
     ("services.*.internal_traffic_policy", "traffic between pods"),
-    ("services.*.session_affinity", "session affinity"),
-    ("services.*.session_affinity_timeout", "session affinity"),
     ("services.*.node_port", "port numbers"),
     ("services.*.type", "network load balancers"),
     ("services.*.traffic_distribution", "zone hints"),

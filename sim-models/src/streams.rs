@@ -12,8 +12,11 @@ pub const CURSOR_START: StreamName = StreamName::new("cursor start");
 /// Which address comes first in a DNS answer; `entity` is the client address, `draw` the how-manieth answer.
 pub const DNS_ANSWER: StreamName = StreamName::new("dns answer");
 
+/// Where a node's list of a Service's endpoints begins in ipvs; `entity` is the node, `draw` the Service.
+pub const IPVS_LIST: StreamName = StreamName::new("ipvs list");
+
 /// Which of several equally good nodes the scheduler takes; `entity` is the deployment, `draw` the replica.
 pub const PLACEMENT: StreamName = StreamName::new("placement");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 4] = [REQUESTS, CURSOR_START, DNS_ANSWER, PLACEMENT];
+pub const ALL: [StreamName; 5] = [REQUESTS, CURSOR_START, DNS_ANSWER, IPVS_LIST, PLACEMENT];

@@ -87,6 +87,14 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "from \"1s\" to \"4000s\", as the ALB accepts",
     );
 
+    for (name, service) in scenario.services.iter() {
+        must(
+            (least..=SimDuration::from_secs(86_400)).contains(&service.session_affinity_timeout),
+            &["services", name, "session_affinity_timeout"],
+            "from \"1s\" to \"86400s\", as Kubernetes accepts",
+        );
+    }
+
     for (name, deployment) in scenario.deployments.iter() {
         if let WhenFull::Status(status) = deployment.server.when_full {
             let path = ["deployments", name, "server", "when_full"];

@@ -546,3 +546,47 @@ fn a_maglev_table_or_seed_that_cilium_refuses_is_refused_at_its_place() {
         assert!(errors[0].message.contains(why), "{}", errors[0].message);
     }
 }
+
+#[test]
+fn kube_proxy_has_modes_and_schedulers() {
+    use sim_models::request::node_port::{Mode, Proxy};
+    use sim_models::request::select::ipvs::Scheduler;
+    let mode = |change: &str| {
+        let proxy = with(&[change]).expect("right").0.cases[0].blueprint.proxy;
+        match proxy {
+            Proxy::KubeProxy { mode, .. } => mode,
+            Proxy::Cilium { .. } => panic!("not Cilium"),
+        }
+    };
+    let ipvs = |scheduler| Mode::Ipvs { scheduler };
+    assert_eq!(mode("cluster.proxy=KubeProxy()"), Mode::Iptables);
+    assert_eq!(
+        mode("cluster.proxy=KubeProxy(mode: Nftables)"),
+        Mode::Nftables
+    );
+    assert_eq!(
+        mode("cluster.proxy=KubeProxy(mode: Ipvs())"),
+        ipvs(Scheduler::Rr)
+    );
+    assert_eq!(
+        mode("cluster.proxy=KubeProxy(mode: Ipvs(scheduler: Sh))"),
+        ipvs(Scheduler::Sh)
+    );
+}
+
+#[test]
+fn session_affinity_has_the_api_servers_default_and_range() {
+    let affinity = |changes: &[&str]| {
+        let loaded = with(changes).expect("right").0;
+        let service = loaded.cases[0].blueprint.services.iter().next().cloned();
+        service.expect("one service").session_affinity
+    };
+    let client_ip = "services.web.session_affinity=ClientIp";
+    let seconds = sim_core::SimDuration::from_secs;
+    assert_eq!(affinity(&[]), None);
+    assert_eq!(affinity(&[client_ip]), Some(seconds(10_800)));
+    let short = "services.web.session_affinity_timeout=\"1min\"";
+    assert_eq!(affinity(&[client_ip, short]), Some(seconds(60)));
+    let long = "services.web.session_affinity_timeout=\"2d\"";
+    assert_eq!(errors(&[client_ip, long])[0].0, code::OUT_OF_RANGE);
+}

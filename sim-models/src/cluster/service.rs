@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::SimDuration;
 
 /// A Kubernetes Service of type NodePort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,46 @@ pub struct Config {
     /// Source: Kubernetes API v1, `ServiceSpec.externalTrafficPolicy`.
     #[serde(default)]
     pub external_traffic_policy: TrafficPolicy,
+
+    /// Whether connections from one source address go to the same pod.
+    ///
+    /// Behind an ALB the source is the load balancer node: each pair of load balancer node and node shares one pod.
+    ///
+    /// Default: None.
+    /// Source: Kubernetes API v1, `ServiceSpec.sessionAffinity`.
+    #[serde(default)]
+    pub session_affinity: SessionAffinity,
+
+    /// How long a node remembers a source; read with `session_affinity: ClientIp` only.
+    ///
+    /// Range: "1s" to "86400s". Default: "10800s".
+    /// Source: Kubernetes API v1, `ClientIPConfig.timeoutSeconds`.
+    #[serde(default = "default_session_affinity_timeout")]
+    pub session_affinity_timeout: SimDuration,
+}
+
+/// `sessionAffinity` of a Service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SessionAffinity {
+    /// Each connection is a choice of its own.
+    #[default]
+    None,
+    /// A source address keeps its pod, on each node for itself.
+    ClientIp,
+}
+
+impl Config {
+    /// How long a node remembers a source; `None` where it does not.
+    pub fn affinity(&self) -> Option<SimDuration> {
+        match self.session_affinity {
+            SessionAffinity::None => None,
+            SessionAffinity::ClientIp => Some(self.session_affinity_timeout),
+        }
+    }
+}
+
+fn default_session_affinity_timeout() -> SimDuration {
+    SimDuration::from_secs(10_800)
 }
 
 /// `externalTrafficPolicy` of a Service.

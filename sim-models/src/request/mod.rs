@@ -15,6 +15,7 @@ use crate::world::event::UserId;
 pub mod balance;
 pub mod client;
 pub mod dns;
+pub mod icmp;
 pub mod load_balancer;
 pub mod node_port;
 pub mod overlay;
@@ -74,6 +75,8 @@ pub struct Request {
     pub pod: Option<PodId>,
     /// The upstream connection that carried it.
     pub connection: Option<UpstreamId>,
+    /// Whose address the pod saw; meaningful where a pod got it.
+    pub seen_at_pod: node_port::SeenAtPod,
     /// Whether that connection had carried a request before.
     pub reused: bool,
     /// Whether it crossed from one node to another.

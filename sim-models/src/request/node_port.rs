@@ -1,15 +1,20 @@
 //! What does a node do with a connection that arrives at a Service's NodePort?
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::Streams;
 
-use super::select;
+use super::select::affinity::RefreshedBy;
+use super::{icmp, select};
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::id::{NodeId, PodId};
+use crate::quantity::Rate;
 
 /// Who implements Services on the nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Proxy {
     /// Cilium's kube-proxy replacement.
@@ -28,6 +33,52 @@ pub enum Proxy {
         #[serde(default)]
         service_no_backend_response: NoBackendResponse,
     },
+    /// kube-proxy.
+    KubeProxy {
+        /// What kube-proxy programs.
+        ///
+        /// Default: Iptables.
+        /// Source: kube-proxy `--proxy-mode`, default on Linux.
+        #[serde(default)]
+        mode: Mode,
+
+        /// ICMP refusals that a node sends to one peer on average; the rest of the refused connections meets silence.
+        ///
+        /// Range: above 0. Default: "1/s".
+        /// Source: Linux `icmp_ratelimit`, 1000 ms for destination unreachable.
+        #[serde(default = "default_icmp_rate")]
+        icmp_rate: Rate,
+
+        /// ICMP refusals that may follow each other at once after silence.
+        ///
+        /// Range: 1 and up. Default: 6.
+        /// Source: Linux `XRLIM_BURST_FACTOR`.
+        #[serde(default = "default_icmp_burst")]
+        icmp_burst: NonZeroU32,
+    },
+}
+
+/// What kube-proxy programs on a node.
+///
+/// Source: Kubernetes, "Virtual IPs and Service Proxies".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Mode {
+    /// Rules with `statistic --mode random`: rule i of n matches with probability 1 / (n - i + 1), so each endpoint
+    /// has the same chance.
+    #[default]
+    Iptables,
+    /// A virtual server in ipvs, with a scheduler that each node runs for itself.
+    Ipvs {
+        /// How an endpoint is chosen.
+        ///
+        /// Default: Rr.
+        /// Source: kube-proxy `--ipvs-scheduler`.
+        #[serde(default)]
+        scheduler: select::ipvs::Scheduler,
+    },
+    /// A map looked up with `numgen random mod n`: each endpoint has the same chance.
+    Nftables,
 }
 
 /// What a new connection meets where there is no backend.
@@ -40,6 +91,14 @@ pub enum NoBackendResponse {
     Drop,
 }
 
+fn default_icmp_rate() -> Rate {
+    Rate::per_second(1.0).expect("1 per second is a rate")
+}
+
+fn default_icmp_burst() -> NonZeroU32 {
+    NonZeroU32::new(6).expect("6 is above 0")
+}
+
 impl Default for Proxy {
     fn default() -> Self {
         Self::Cilium {
@@ -47,6 +106,17 @@ impl Default for Proxy {
             service_no_backend_response: NoBackendResponse::default(),
         }
     }
+}
+
+/// Whose address is the source of the packets that a pod gets.
+///
+/// The client's is never among them: the ALB is a proxy, and the client stands in `X-Forwarded-For` only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SeenAtPod {
+    /// The load balancer node's.
+    LoadBalancerNode,
+    /// The address of the node on whose NodePort the connection arrived.
+    Node,
 }
 
 /// The endpoints of a Service, sorted by the node they run on.
@@ -86,18 +156,76 @@ impl Endpoints {
 
 impl Proxy {
     /// How backends are chosen, at the start of a run; only an algorithm that looks at addresses asks for them.
-    pub fn selector(self, addresses: impl FnOnce() -> Addresses) -> select::Selector {
-        let Self::Cilium { algorithm, .. } = self;
-        algorithm.selector(addresses)
+    pub fn selector(
+        self,
+        streams: &Streams,
+        addresses: impl FnOnce() -> Addresses,
+    ) -> select::Selector {
+        match self {
+            Self::Cilium { algorithm, .. } => algorithm.selector(addresses),
+            Self::KubeProxy { mode, .. } => match mode {
+                Mode::Iptables | Mode::Nftables => select::Selector::Random,
+                Mode::Ipvs { scheduler } => {
+                    let ipvs = select::ipvs::Ipvs::new(scheduler, *streams, addresses);
+                    select::Selector::Ipvs(Box::new(ipvs))
+                }
+            },
+        }
     }
 
-    /// What a new connection meets on a node without an endpoint for it.
-    pub fn no_backend_response(self) -> NoBackendResponse {
-        let Self::Cilium {
-            service_no_backend_response,
-            ..
-        } = self;
-        service_no_backend_response
+    /// What a new connection meets on a node without an endpoint for it; `elsewhere` says whether other nodes have one.
+    ///
+    /// Source: Kubernetes `pkg/proxy/iptables/proxier.go`: reject without any endpoint, drop without a local one.
+    /// Assumption: ipvs rejects in both cases, as the kernel does for a virtual server without destinations.
+    pub fn no_backend_response(self, elsewhere: bool) -> NoBackendResponse {
+        match self {
+            Self::Cilium {
+                service_no_backend_response,
+                ..
+            } => service_no_backend_response,
+            Self::KubeProxy { mode, .. } => match mode {
+                Mode::Iptables | Mode::Nftables if elsewhere => NoBackendResponse::Drop,
+                Mode::Iptables | Mode::Nftables | Mode::Ipvs { .. } => NoBackendResponse::Reject,
+            },
+        }
+    }
+
+    /// The limit on refusals, where there is one.
+    ///
+    /// Source: Cilium `bpf/lib/nodeport.h` writes the ICMP answer itself, without the kernel's limit.
+    pub fn icmp_limit(self) -> Option<icmp::RateLimit> {
+        match self {
+            Self::Cilium { .. } => None,
+            Self::KubeProxy {
+                icmp_rate,
+                icmp_burst,
+                ..
+            } => Some(icmp::RateLimit::new(icmp_rate, icmp_burst.get())),
+        }
+    }
+
+    /// What keeps session affinity fresh.
+    pub fn affinity_refreshed_by(self) -> RefreshedBy {
+        match self {
+            Self::Cilium { .. } => RefreshedBy::Request,
+            Self::KubeProxy { .. } => RefreshedBy::Connection,
+        }
+    }
+
+    /// Whose address the pod sees behind a connection over a node.
+    ///
+    /// Source: Cilium `bpf/lib/nodeport.h`: source NAT for remote backends only. kube-proxy: masquerade of all outside
+    /// traffic under `Cluster`, none under `Local`.
+    pub fn seen_at_pod(self, policy: TrafficPolicy, second_hop: bool) -> SeenAtPod {
+        let masqueraded = match self {
+            Self::Cilium { .. } => second_hop,
+            Self::KubeProxy { .. } => policy == TrafficPolicy::Cluster,
+        };
+        if masqueraded {
+            SeenAtPod::Node
+        } else {
+            SeenAtPod::LoadBalancerNode
+        }
     }
 }
 
@@ -118,6 +246,36 @@ mod tests {
         let endpoints = endpoints();
         let seen = |node| endpoints.eligible(NodeId(node), TrafficPolicy::Local).len();
         assert_eq!([seen(0), seen(1), seen(2), seen(3)], [1, 0, 2, 0]);
+    }
+
+    fn kube_proxy(mode: Mode) -> Proxy {
+        Proxy::KubeProxy {
+            mode,
+            icmp_rate: default_icmp_rate(),
+            icmp_burst: default_icmp_burst(),
+        }
+    }
+
+    #[test]
+    fn kube_proxy_drops_without_a_local_endpoint_and_rejects_without_any() {
+        for mode in [Mode::Iptables, Mode::Nftables] {
+            let proxy = kube_proxy(mode);
+            assert_eq!(proxy.no_backend_response(true), NoBackendResponse::Drop);
+            assert_eq!(proxy.no_backend_response(false), NoBackendResponse::Reject);
+        }
+    }
+
+    #[test]
+    fn the_pod_sees_a_node_where_source_nat_was_done() {
+        use SeenAtPod::{LoadBalancerNode, Node};
+        use TrafficPolicy::{Cluster, Local};
+        let (cilium, kube_proxy) = (Proxy::default(), kube_proxy(Mode::Iptables));
+        let seen = |proxy: Proxy| {
+            [(Cluster, true), (Cluster, false), (Local, false)]
+                .map(|(policy, second_hop)| proxy.seen_at_pod(policy, second_hop))
+        };
+        assert_eq!(seen(cilium), [Node, LoadBalancerNode, LoadBalancerNode]);
+        assert_eq!(seen(kube_proxy), [Node, Node, LoadBalancerNode]);
     }
 
     #[test]

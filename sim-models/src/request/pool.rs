@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{SimDuration, SimTime};
 
+use super::node_port::SeenAtPod;
 use super::select::random;
 use crate::id::{Id, LoadBalancerNodeId, NodeId, PodId, Slab, TargetGroupId, TargetId, UpstreamId};
 
@@ -77,6 +78,8 @@ pub struct Upstream {
     pub node: Option<NodeId>,
     /// The pod behind it.
     pub pod: PodId,
+    /// Whose address the pod sees.
+    pub seen_at_pod: SeenAtPod,
     /// Whether it crosses from one node to another.
     pub second_hop: bool,
     /// Whether some link on its way connects two zones.
@@ -124,6 +127,8 @@ pub struct Path {
     pub node: Option<NodeId>,
     /// The pod behind it.
     pub pod: PodId,
+    /// Whose address the pod sees.
+    pub seen_at_pod: SeenAtPod,
     /// Whether it crosses from one node to another.
     pub second_hop: bool,
     /// Whether some link on its way connects two zones.
@@ -142,6 +147,7 @@ impl Upstream {
             target: path.target,
             node: path.node,
             pod: path.pod,
+            seen_at_pod: path.seen_at_pod,
             second_hop: path.second_hop,
             cross_zone: path.cross_zone,
             first_leg: path.first_leg,

@@ -79,6 +79,8 @@ pub struct Service {
     pub selects: DeploymentId,
     /// Who may receive outside traffic.
     pub external_traffic_policy: TrafficPolicy,
+    /// How long a node remembers which pod a source got; `None` without session affinity.
+    pub session_affinity: Option<SimDuration>,
 }
 
 /// The load balancer.

@@ -13,7 +13,6 @@ use crate::id::{
     Slab, TargetGroupId, TargetId, ZoneId,
 };
 use crate::observe::Recorder;
-use crate::request::Request;
 use crate::request::balance::least_outstanding::{Outstanding, Tie};
 use crate::request::balance::round_robin::Start;
 use crate::request::balance::{Algorithm, Cursor};
@@ -21,7 +20,9 @@ use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::{Endpoints, Proxy};
 use crate::request::pool::{self, Pools};
 use crate::request::select::Selector;
+use crate::request::select::affinity::Affinity;
 use crate::request::server::{Server, WhenFull};
+use crate::request::{Request, icmp};
 use crate::streams::CURSOR_START;
 
 /// All state of a run between two events.
@@ -49,6 +50,10 @@ pub struct World<R> {
     pub(super) cursors: Vec<Cursor>,
     pub(super) outstanding: Arena<TargetGroupId, Outstanding>,
     pub(super) selector: Selector,
+    /// Which backend a source got last time; `None` where no Service asks for it.
+    pub(super) affinity: Option<Affinity>,
+    /// The kernels' limit on refusals, where they send them.
+    pub(super) icmp_limit: Option<icmp::RateLimit>,
     pub(super) pools: Pools,
     pub(super) servers: Arena<PodId, Server>,
 }
@@ -69,6 +74,8 @@ pub(super) struct Deployment {
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) policy: TrafficPolicy,
+    /// How long a node remembers which backend a source got.
+    pub(super) affinity: Option<SimDuration>,
     pub(super) endpoints: Endpoints,
 }
 
@@ -150,7 +157,9 @@ impl<R: Recorder> World<R> {
             populations,
             users,
             requests: Slab::default(),
-            selector: blueprint.proxy.selector(|| blueprint.addresses()),
+            selector: blueprint.proxy.selector(&streams, || blueprint.addresses()),
+            affinity: affinity(blueprint),
+            icmp_limit: blueprint.proxy.icmp_limit(),
             pools: Pools::new(load_balancer_nodes, targets),
             servers: blueprint.pods.iter().map(|_| Server::default()).collect(),
             streams,
@@ -193,6 +202,7 @@ fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
     services
         .map(|(id, service)| Service {
             policy: service.external_traffic_policy,
+            affinity: service.session_affinity,
             endpoints: Endpoints::new(
                 blueprint
                     .endpoints(id)
@@ -201,6 +211,13 @@ fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
             ),
         })
         .collect()
+}
+
+fn affinity(blueprint: &Blueprint) -> Option<Affinity> {
+    let mut services = blueprint.services.iter();
+    services
+        .any(|service| service.session_affinity.is_some())
+        .then(|| Affinity::new(blueprint.proxy.affinity_refreshed_by()))
 }
 
 fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {

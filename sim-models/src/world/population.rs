@@ -8,6 +8,7 @@ use super::event::{Event, UserId};
 use crate::id::{LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::{Observation, Recorder};
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
+use crate::request::node_port::SeenAtPod;
 use crate::request::{Hop, Outcome, Request, dns, word};
 use crate::streams::REQUESTS;
 
@@ -296,6 +297,7 @@ impl<R: Recorder> World<R> {
             node: None,
             pod: None,
             connection: None,
+            seen_at_pod: SeenAtPod::LoadBalancerNode,
             reused: false,
             second_hop: false,
             cross_zone: false,

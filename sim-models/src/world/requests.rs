@@ -5,12 +5,14 @@ use sim_core::{Agenda, SimDuration, SimTime};
 use super::build::World;
 use super::event::Event;
 use crate::id::{
-    Id, LoadBalancerNodeId, NodeId, PodId, RequestId, TargetGroupId, TargetId, UpstreamId,
+    Id, LoadBalancerNodeId, NodeId, PodId, RequestId, ServiceId, TargetGroupId, TargetId,
+    UpstreamId,
 };
 use crate::observe::{Observation, Recorder};
 use crate::request::balance::View;
+use crate::request::icmp::RateLimit;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
-use crate::request::node_port::NoBackendResponse;
+use crate::request::node_port::{NoBackendResponse, SeenAtPod};
 use crate::request::pool::{Path, PoolScope, UpstreamState};
 use crate::request::select::Arrival;
 use crate::request::server::{Reception, WhenFull};
@@ -29,6 +31,14 @@ const SYN_RETRANSMITS: [SimDuration; 3] = [
     SimDuration::from_secs(3),
     SimDuration::from_secs(7),
 ];
+
+/// When the SYN of an attempt set off, counted from the first.
+fn syn_offset(attempts: u8) -> SimDuration {
+    match attempts {
+        0 => SimDuration::ZERO,
+        again => SYN_RETRANSMITS[usize::from(again) - 1],
+    }
+}
 
 impl<R: Recorder> World<R> {
     /// A request reaches its load balancer node: which target, and on which connection?
@@ -89,12 +99,17 @@ impl<R: Recorder> World<R> {
         request.node = upstream.node;
         request.pod = Some(upstream.pod);
         request.reused = true;
+        request.seen_at_pod = upstream.seen_at_pod;
         request.second_hop = upstream.second_hop;
         request.cross_zone = upstream.cross_zone;
         if there >= upstream.server_closes_at {
             // The server closed while the request was on its way: its host answers with a reset.
             let back = there + (there - sent);
             return self.fail(id, Outcome::StaleConnection, back, agenda);
+        }
+        if let (Some(affinity), Some(node)) = (&mut self.affinity, upstream.node) {
+            let service = self.groups[upstream.group].service;
+            affinity.request(sent, node, service, upstream.load_balancer_node);
         }
         agenda.at(there, Event::AtServer(id));
     }
@@ -134,36 +149,80 @@ impl<R: Recorder> World<R> {
         let (Some(node), Some(group)) = (request.node, request.target_group) else {
             unreachable!("only requests to instance targets dial a node");
         };
-        let service_id = self.groups[group].service;
-        let service = &self.services[service_id];
-        let eligible = service.endpoints.eligible(node, service.policy);
-        let sent = request.at(Hop::Sent);
-        let arrival = Arrival {
-            node,
-            service: service_id,
-            policy: service.policy,
-            eligible,
-            from: request.load_balancer_node,
-            word: request.draws.word(word::BACKEND),
-        };
-        match self.selector.pick(&arrival) {
-            Some(position) => {
-                let (home, pod) = eligible[position as usize];
+        match self.backend(id, node, self.groups[group].service, agenda.now()) {
+            Some((home, pod)) => {
+                let sent = self.requests[id].at(Hop::Sent);
                 let path = self.path_over_node(id, group, node, home, pod);
                 self.establish(id, path, sent, agenda);
             }
-            None if self.is_refused() => {
-                let back = agenda.now() + (agenda.now() - sent);
-                self.fail(id, Outcome::NodeRefused, back, agenda);
-            }
-            None => self.fail(id, Outcome::ConnectTimeout, sent + CONNECT_TIMEOUT, agenda),
+            None => self.turn_back(id, node, self.groups[group].service, agenda),
         }
     }
 
-    /// Whether the load balancer hears at once that a node has no backend.
-    fn is_refused(&self) -> bool {
-        self.proxy.no_backend_response() == NoBackendResponse::Reject
-            && self.icmp_unreachable == IcmpUnreachable::Refuse
+    /// The backend that a node chooses for a new connection: by affinity, where the Service has it, else by selection.
+    fn backend(
+        &mut self,
+        id: RequestId,
+        node: NodeId,
+        service_id: ServiceId,
+        now: SimTime,
+    ) -> Option<(NodeId, PodId)> {
+        let request = &self.requests[id];
+        let service = &self.services[service_id];
+        let arrival = Arrival {
+            now,
+            node,
+            service: service_id,
+            policy: service.policy,
+            affinity: service.affinity.is_some(),
+            eligible: service.endpoints.eligible(node, service.policy),
+            from: request.load_balancer_node,
+            word: request.draws.word(word::BACKEND),
+        };
+        let (Some(affinity), Some(timeout)) = (&mut self.affinity, service.affinity) else {
+            let position = self.selector.pick(&arrival)?;
+            return Some(arrival.eligible[position as usize]);
+        };
+        let recalled = affinity.recall(&arrival, timeout);
+        let position = recalled.or_else(|| self.selector.pick(&arrival))?;
+        let backend = arrival.eligible[position as usize];
+        affinity.remember(&arrival, backend.1);
+        Some(backend)
+    }
+
+    /// A node has no backend for a connection: the load balancer hears of it at once, or not at all.
+    fn turn_back(
+        &mut self,
+        id: RequestId,
+        node: NodeId,
+        service: ServiceId,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let request = &mut self.requests[id];
+        let dialled = request.at(Hop::Sent);
+        let elsewhere = !self.services[service].endpoints.all().is_empty();
+        let is_refused = self.proxy.no_backend_response(elsewhere) == NoBackendResponse::Reject
+            && self.icmp_unreachable == IcmpUnreachable::Refuse;
+        let sends = |limit: &mut RateLimit| limit.allows(now, node, request.load_balancer_node);
+        if is_refused && self.icmp_limit.as_mut().is_none_or(sends) {
+            let syn = dialled + syn_offset(request.attempts);
+            return self.fail(id, Outcome::NodeRefused, now + (now - syn), agenda);
+        }
+        match SYN_RETRANSMITS.get(usize::from(request.attempts)) {
+            // The next packet may find the limit on refusals open.
+            Some(&again) if is_refused => {
+                let one_way = now - (dialled + syn_offset(request.attempts));
+                request.attempts += 1;
+                agenda.at(dialled + again + one_way, Event::AtNode(id));
+            }
+            _ => self.fail(
+                id,
+                Outcome::ConnectTimeout,
+                dialled + CONNECT_TIMEOUT,
+                agenda,
+            ),
+        }
     }
 
     /// A connection opens: handshake, then the request. `dialled` is when the first packet left.
@@ -182,14 +241,21 @@ impl<R: Recorder> World<R> {
         } = path;
         let connection = self.pools.open(path);
         let one_way = self.one_way(id, connection);
+        if let (Some(node), Some(group)) = (path.node, self.requests[id].target_group) {
+            let service = self.groups[group].service;
+            self.selector.opened(node, service, pod);
+        }
         let upstream = self.pools.get_mut(connection);
         upstream.requests = 1;
         let request = &mut self.requests[id];
         request.connection = Some(connection);
         request.node = upstream.node;
         request.pod = Some(pod);
+        request.seen_at_pod = upstream.seen_at_pod;
         request.second_hop = upstream.second_hop;
         request.cross_zone = upstream.cross_zone;
+        // From here on attempts are those to get into a full server.
+        request.attempts = 0;
         let established = dialled + one_way + one_way;
         request.stamp(Hop::Sent, established);
         let seen = Observation::Opened {
@@ -388,6 +454,10 @@ impl<R: Recorder> World<R> {
 
     fn close(&mut self, id: UpstreamId, now: SimTime) {
         let upstream = self.pools.get(id);
+        if let Some(node) = upstream.node {
+            let service = self.groups[upstream.group].service;
+            self.selector.closed(node, service, upstream.pod, now);
+        }
         let seen = Observation::Closed {
             load_balancer_node: upstream.load_balancer_node,
             target: upstream.target,
@@ -452,6 +522,7 @@ impl<R: Recorder> World<R> {
             target: request.target.expect("a dialling request has a target"),
             node: None,
             pod,
+            seen_at_pod: SeenAtPod::LoadBalancerNode,
             second_hop: false,
             cross_zone: self.zone_of_load_balancer_node[from] != self.nodes[home].zone,
             first_leg: self.to_node(from, home),
@@ -472,6 +543,7 @@ impl<R: Recorder> World<R> {
         let from = request.load_balancer_node;
         let zone = self.nodes[node].zone;
         let second_hop = node != home;
+        let policy = self.services[self.groups[group].service].policy;
         let hop = if second_hop {
             self.links.between_zones(zone, self.nodes[home].zone)
                 + self.encapsulation
@@ -485,6 +557,7 @@ impl<R: Recorder> World<R> {
             target: request.target.expect("a dialling request has a target"),
             node: Some(node),
             pod,
+            seen_at_pod: self.proxy.seen_at_pod(policy, second_hop),
             second_hop,
             cross_zone: self.zone_of_load_balancer_node[from] != zone
                 || self.nodes[home].zone != zone,

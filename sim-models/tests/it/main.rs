@@ -2,6 +2,7 @@
 
 mod conformance;
 mod journey;
+mod kube_proxy;
 mod layouts;
 mod placement;
 mod selection;

@@ -146,6 +146,7 @@ pub(crate) fn add_service(
             Mode::InstanceLocal => TrafficPolicy::Local,
             Mode::Ip | Mode::InstanceCluster => TrafficPolicy::Cluster,
         },
+        session_affinity: None,
     });
     blueprint.target_groups.push(TargetGroup {
         name: name.into(),

@@ -1,6 +1,8 @@
 //! Which backend does a node choose for a new connection?
 
+pub mod affinity;
 pub mod hash_seed;
+pub mod ipvs;
 pub mod maglev;
 pub mod murmur3;
 pub mod random;
@@ -9,6 +11,7 @@ pub mod tuple_hash;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::SimTime;
 
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
@@ -27,12 +30,16 @@ pub enum Algorithm {
 /// A new connection at a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
+    /// When it arrived.
+    pub now: SimTime,
     /// Where it arrived.
     pub node: NodeId,
     /// Whose NodePort it arrived at.
     pub service: ServiceId,
     /// The Service's policy for outside traffic.
     pub policy: TrafficPolicy,
+    /// Whether the Service has session affinity.
+    pub affinity: bool,
     /// The backends that the node may choose, with the node of each.
     pub eligible: &'a [(NodeId, PodId)],
     /// Who opened it.
@@ -48,6 +55,8 @@ pub enum Selector {
     Random,
     /// [`maglev`] keeps its tables.
     Maglev(Box<tables::Tables>),
+    /// [`ipvs`] keeps what each node remembers.
+    Ipvs(Box<ipvs::Ipvs>),
 }
 
 impl Algorithm {
@@ -72,6 +81,25 @@ impl Selector {
         match self {
             Self::Random => random::pick(arrival.eligible.len() as u32, arrival.word),
             Self::Maglev(tables) => tables.pick(arrival),
+            Self::Ipvs(ipvs) => ipvs.pick(arrival),
+        }
+    }
+
+    /// A connection over a node to a backend is open.
+    #[inline]
+    pub fn opened(&mut self, node: NodeId, service: ServiceId, pod: PodId) {
+        match self {
+            Self::Random | Self::Maglev(_) => {}
+            Self::Ipvs(ipvs) => ipvs.opened(node, service, pod),
+        }
+    }
+
+    /// A connection over a node to a backend is closed.
+    #[inline]
+    pub fn closed(&mut self, node: NodeId, service: ServiceId, pod: PodId, now: SimTime) {
+        match self {
+            Self::Random | Self::Maglev(_) => {}
+            Self::Ipvs(ipvs) => ipvs.closed(node, service, pod, now),
         }
     }
 }
@@ -108,9 +136,11 @@ mod tests {
     /// Under `Local`, so that each node may see other backends.
     fn arrival(node: u32, eligible: &[(NodeId, PodId)], word: u32) -> Arrival<'_> {
         Arrival {
+            now: SimTime::ZERO,
             node: NodeId(node),
             service: ServiceId(0),
             policy: TrafficPolicy::Local,
+            affinity: false,
             eligible,
             from: LoadBalancerNodeId(word % 2),
             word,

@@ -73,7 +73,7 @@ impl Tables {
         let Config {
             port_order, seed, ..
         } = self.config;
-        tuple_hash::hash(&tuple, false, port_order, seed)
+        tuple_hash::hash(&tuple, arrival.affinity, port_order, seed)
     }
 }
 
