@@ -10,6 +10,9 @@ pub const MISSING: &str = "–";
 /// More decimals than these are not written of a number that is about one or more.
 const MOST_DECIMALS: i32 = 6;
 
+/// An interval that needs more decimals than these, about a number that is not small, is narrower than anybody asks.
+const NARROWEST: i32 = 3;
+
 /// Numbers from here on are written with an exponent: nobody reads ten digits.
 const LONGEST: f64 = 1e7;
 
@@ -37,7 +40,7 @@ pub fn count(value: u64) -> String {
 
 /// A mean and the half-width of its interval, in the same unit: `41.2 ± 0.6`.
 ///
-/// Where the half-width is nothing beside the mean the value is exact, and stands alone.
+/// Where the half-width is nothing beside the mean, the mean stands alone: an interval of a thousandth helps nobody.
 pub fn estimate(mean: f64, half_width: f64) -> String {
     match interval_decimals(mean, half_width) {
         None => number(mean),
@@ -50,9 +53,12 @@ pub fn estimate(mean: f64, half_width: f64) -> String {
 }
 
 /// A value and an interval that need not lie evenly about it: `196 [110, 340]`.
+///
+/// Of a value that is written with an exponent only its size matters: it stands alone.
 pub fn range(centre: f64, low: f64, high: f64) -> String {
     match interval_decimals(centre, (high - low) / 2.0) {
         None => number(centre),
+        Some(_) if centre.abs() >= LONGEST => number(centre),
         Some(decimals) => {
             format!(
                 "{} [{}, {}]",
@@ -154,8 +160,7 @@ fn interval_decimals(mean: f64, half_width: f64) -> Option<i32> {
     let leading_one = format!("{half_width:.0e}").starts_with('1');
     let digits = if leading_one { 2 } else { 1 };
     let decimals = digits - 1 - magnitude(half_width, 1);
-    // Millionths of a number about one help nobody.
-    (decimals <= MOST_DECIMALS || mean.abs() < 0.1).then_some(decimals)
+    (decimals <= NARROWEST || mean.abs() < 0.1).then_some(decimals)
 }
 
 /// The power of ten of the first digit, after rounding to `digits` significant digits.
@@ -242,6 +247,15 @@ mod tests {
         assert_eq!(estimate(1234.5, 56.0), "1,234 ± 56");
         assert_eq!(estimate(75.0, 0.0), "75.0");
         assert_eq!(estimate(0.25, f64::NAN), "0.250");
+    }
+
+    #[test]
+    fn an_interval_narrower_than_anybody_asks_is_left_out() {
+        assert_eq!(estimate(1.000_09, 0.000_02), "1.00");
+        assert_eq!(estimate(99.9015, 0.0006), "99.9");
+        assert_eq!(estimate(99.9997, 0.0002), "99.9997"); // an availability that is not 100 % keeps its digits
+        assert_eq!(estimate(0.0317, 0.0002), "0.0317 ± 0.0002"); // a small number is small, not exact
+        assert_eq!(range(8.29e9, 6.5e9, 1.14e10), "8.29e9");
     }
 
     #[test]

@@ -52,6 +52,17 @@ pub struct Warning {
     pub help: String,
 }
 
+impl Warning {
+    /// What it is about and what it means, as one sentence.
+    pub fn sentence(&self) -> String {
+        if self.help.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", self.text, self.help)
+        }
+    }
+}
+
 /// One question of the answer, with the tables and pictures that belong to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {

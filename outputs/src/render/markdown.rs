@@ -16,10 +16,14 @@ pub fn report(report: &Report) -> String {
         text += &format!("**Because** {}\n\n", escaped(&report.because));
     }
     for warning in &report.warnings {
+        let code = if warning.code.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", warning.code)
+        };
         text += &format!(
-            "> **Before you trust this** {} {}\n\n",
-            escaped(&warning.text),
-            escaped(&warning.help)
+            "> **Before you trust this**{code}: {}\n\n",
+            escaped(&warning.sentence())
         );
     }
     for section in &report.sections {

@@ -98,12 +98,11 @@ fn warning(warning: &Warning, layout: Layout) -> String {
     } else {
         format!("[{}]", warning.code)
     };
-    let text = if warning.help.is_empty() {
-        warning.text.clone()
-    } else {
-        format!("{}: {}", warning.text, warning.help)
-    };
-    hanging(&format!("warning{code}  "), &text, layout.width)
+    hanging(
+        &format!("warning{code}  "),
+        &warning.sentence(),
+        layout.width,
+    )
 }
 
 /// Which columns stand together: as many as fit, each part led by the columns that name the rows.

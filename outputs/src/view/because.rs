@@ -1,6 +1,7 @@
 //! Why is it so, in one sentence, from counters?
 
 use scenarios::experiment::answer::Alternative;
+use scenarios::measure::{Quantity, Unit, Verdict};
 
 use super::Shown;
 use super::topic::Topic;
@@ -12,36 +13,94 @@ const EVEN: f64 = 1.1;
 /// Requests per independent draw above which connections, not requests, spread the load.
 const LUMPY: f64 = 3.0;
 
-/// Where the unevenness of the most uneven alternative comes from; empty where the pods share evenly.
+/// Utilisation of a pod from which waiting makes latency: at 0.8 an M/M/1 queue is four times as long as at 0.5, and grows fast.
+const BUSY: f64 = 0.8;
+
+/// What stands behind missed objectives: where requests wait, and where unevenness comes from. With nothing missed, the
+/// unevenness of the most uneven alternative; empty where there is nothing to explain.
 pub(super) fn sentence(shown: &Shown<'_>) -> String {
-    let mut worst: Option<(f64, &Alternative, &str)> = None;
-    for one in shown.alternatives() {
+    let causes = [waiting(shown), uneven(shown)];
+    let causes: Vec<String> = causes.into_iter().flatten().collect();
+    if causes.is_empty() {
+        String::new()
+    } else {
+        format!("{}.", causes.join("; "))
+    }
+}
+
+/// The busiest pod of the alternatives that miss a latency.
+fn waiting(shown: &Shown<'_>) -> Option<String> {
+    let slow = missing(shown, |quantity| quantity.about().unit == Unit::Seconds);
+    let (busiest, alternative, service) = greatest(shown, &slow, "max pod utilisation")?;
+    let average = mean(alternative, "utilisation", service)?;
+    (busiest > BUSY).then(|| {
+        format!(
+            "{}requests wait: the busiest pod of {service} works {} of the time, its pods {} on average",
+            under(shown, alternative),
+            format::percent(busiest),
+            format::percent(average),
+        )
+    })
+}
+
+/// The most uneven Service of the alternatives that miss something, or of all.
+fn uneven(shown: &Shown<'_>) -> Option<String> {
+    let failing = missing(shown, |_| true);
+    let among = if failing.is_empty() {
+        shown.alternatives().iter().collect()
+    } else {
+        failing
+    };
+    let (imbalance, alternative, service) = greatest(shown, &among, "pod imbalance")?;
+    let placed = placed(alternative, service);
+    let lumped = lumped(alternative, service, placed.is_some());
+    let causes: Vec<String> = [placed, lumped].into_iter().flatten().collect();
+    (imbalance > EVEN && !causes.is_empty()).then(|| {
+        format!(
+            "{}the busiest pod of {service} gets {} times what the least busy one gets: {}",
+            under(shown, alternative),
+            format::number(imbalance),
+            causes.join("; and ")
+        )
+    })
+}
+
+/// The alternatives that miss an objective on such a quantity.
+fn missing<'a>(shown: &Shown<'a>, on: impl Fn(Quantity) -> bool) -> Vec<&'a Alternative> {
+    let misses = |one: &&Alternative| {
+        let objectives = shown.answer.objectives.iter().zip(&one.objectives);
+        objectives
+            .into_iter()
+            .any(|(objective, answer)| answer.verdict == Verdict::Missed && on(objective.quantity))
+    };
+    shown.alternatives().iter().filter(misses).collect()
+}
+
+/// The greatest mean of a quantity, with the alternative and the Service that have it; of equals the first.
+fn greatest<'a>(
+    shown: &Shown<'a>,
+    among: &[&'a Alternative],
+    name: &str,
+) -> Option<(f64, &'a Alternative, &'a str)> {
+    let mut found: Option<(f64, &Alternative, &str)> = None;
+    for &one in among {
         for service in shown.services() {
-            let imbalance = mean(one, "pod imbalance", service).unwrap_or(0.0);
-            if worst.is_none_or(|(greatest, ..)| imbalance > greatest) {
-                worst = Some((imbalance, one, service));
+            let value = mean(one, name, service).unwrap_or(0.0);
+            if found.is_none_or(|(greatest, ..)| value > greatest) {
+                found = Some((value, one, service));
             }
         }
     }
-    let Some((imbalance, alternative, service)) = worst.filter(|(imbalance, ..)| *imbalance > EVEN)
-    else {
-        return String::new();
-    };
-    let causes = [placed(alternative, service), lumped(alternative, service)];
-    let causes: Vec<String> = causes.into_iter().flatten().collect();
-    if causes.is_empty() {
-        return String::new();
-    }
-    let named = if shown.alternatives().len() > 1 {
+    found
+}
+
+/// Which alternative is meant, where there are several.
+fn under(shown: &Shown<'_>, alternative: &Alternative) -> String {
+    if shown.alternatives().len() > 1 {
         format!("under “{}” ", alternative.name)
     } else {
         String::new()
-    };
-    format!(
-        "{named}the busiest pod of {service} gets {} times what the least busy one gets: {}.",
-        format::number(imbalance),
-        causes.join("; and ")
-    )
+    }
 }
 
 fn mean(alternative: &Alternative, name: &str, service: &str) -> Option<f64> {
@@ -84,26 +143,28 @@ fn placed(alternative: &Alternative, service: &str) -> Option<String> {
     })
 }
 
-/// Requests that share the draw of their connection.
-fn lumped(alternative: &Alternative, service: &str) -> Option<String> {
+/// Requests that share the draw of their connection. Where placement is a cause as well, N_eff is not that of connections alone.
+fn lumped(alternative: &Alternative, service: &str, placed: bool) -> Option<String> {
     let draws = mean(alternative, "N_eff", service)?;
-    let pods = alternative
-        .layout
-        .service(alternative.layout.service_named(service)?)
-        .pods
-        .len();
+    let id = alternative.layout.service_named(service)?;
+    let pods = alternative.layout.service(id).pods.len();
     let requests = mean(alternative, "requests per pod", service)? * pods as f64;
     let pinned = mean(alternative, "pinned share", service)?;
-    (requests / draws > LUMPY).then(|| {
-        let share = if pinned > 0.0 {
-            format!(", because {} of them ride on a connection that was pinned to its pod by an earlier one", format::percent(pinned))
-        } else {
-            String::new()
-        };
+    if requests / draws <= LUMPY || (placed && pinned == 0.0) {
+        return None;
+    }
+    let pinned_by = "on a connection that was pinned to its pod by an earlier one";
+    let requests = format::count(requests.round() as u64);
+    let draws = format::count(draws.round() as u64);
+    Some(if placed {
+        let share = format::percent(pinned);
+        format!("{share} of the requests ride {pinned_by}")
+    } else if pinned > 0.0 {
+        let share = format::percent(pinned);
         format!(
-            "{} requests spread like {} independent draws{share}",
-            format::count(requests.round() as u64),
-            format::count(draws.round() as u64),
+            "{requests} requests spread like {draws} independent draws, because {share} of them ride {pinned_by}"
         )
+    } else {
+        format!("{requests} requests spread like {draws} independent draws")
     })
 }

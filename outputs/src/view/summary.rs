@@ -57,7 +57,8 @@ fn table(shown: &Shown<'_>) -> Option<Table> {
         table.title = "The numbers that people decide by".to_owned();
     }
     let changes = "Changes are paired, replication by replication, on the same random numbers. ";
-    let n_eff = "N_eff: how many independent draws would spread the requests over the pods as unevenly as this.";
+    let n_eff = "N_eff: how many independent draws would spread the requests over the pods as unevenly as \
+                 this; more than there are requests means that they were dealt in turn.";
     table.note(format!(
         "Intervals: 95 %. {}{n_eff}",
         if shown.alternatives().len() > 1 {

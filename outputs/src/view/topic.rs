@@ -252,14 +252,21 @@ fn side_by_side(
             Vec::new()
         };
         if differences.iter().any(differs) {
-            let lead = [
-                Cell::text(format!("vs {}", shown.first().name)),
-                Cell::Empty,
-            ];
+            let lead = [Cell::text(against(&shown.first().name)), Cell::Empty];
             table.detail(lead.into_iter().chain(differences).collect());
         }
     }
     table
+}
+
+/// What the row of differences is called: by the name of the first alternative, where that is short enough to repeat.
+fn against(first: &str) -> String {
+    const LONGEST: usize = 24;
+    if first.chars().count() <= LONGEST {
+        format!("vs {first}")
+    } else {
+        "vs the first".to_owned()
+    }
 }
 
 fn stacked(shown: &Shown<'_>, name: &str, title: &str, topics: &[&Topic]) -> Table {

@@ -230,3 +230,34 @@ fn one_replication_has_values_and_no_intervals() {
     let estimate = &results["alternatives"][0]["numbers"][0]["estimate"];
     assert!(estimate["mean"].is_f64() && estimate["low"].is_null() && estimate["high"].is_null());
 }
+
+#[test]
+fn a_missed_latency_is_explained_by_the_busiest_pod() {
+    // 200 requests a second of 5 ms each are one worker's whole time: two pods with a worker each are half busy, and with
+    // 9 ms each 90 % busy. The objective cannot hold: no request takes less than its round trip of 20 ms.
+    let scenario = SCENARIO
+        .replace(
+            "replicas: 6, placement: [2, 2, 1, 1]",
+            "replicas: 2, placement: [1, 1, 0, 0]",
+        )
+        .replace("workers: 8", "workers: 1")
+        .replace("5ms", "9ms")
+        .replace("p99 latency < 500ms", "p99 latency < 20ms");
+    let (loaded, answer) = run::run(&scenario, None, 1);
+    let report = view::report(&run::shown(&loaded, &answer, "small.ron"));
+    assert!(
+        report
+            .because
+            .contains("requests wait: the busiest pod of web works"),
+        "{}",
+        report.because
+    );
+    // Where no latency is missed there is nothing to say about waiting.
+    let (loaded, answer) = run::run(SCENARIO, None, 1);
+    let report = view::report(&run::shown(&loaded, &answer, "small.ron"));
+    assert!(
+        !report.because.contains("requests wait"),
+        "{}",
+        report.because
+    );
+}
