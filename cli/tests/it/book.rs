@@ -178,6 +178,89 @@ fn the_page_of_assumptions_lists_every_field_without_a_source() {
 }
 
 #[test]
+fn the_page_of_rules_lists_every_assumption_that_no_field_changes() {
+    let known: Vec<String> = fields()
+        .iter()
+        .filter_map(|field| field.facts.assumption.as_deref().map(cell))
+        .collect();
+    let mut text = String::from("| about | what is assumed | where |\n|---|---|---|\n");
+    let mut count = 0;
+    for folder in ["sim-models/src", "scenarios/src/measure"] {
+        let root = directory().join("../../..").join(folder);
+        for file in below(&root, "rs") {
+            let source = fs::read_to_string(&file).expect("a source file is a text");
+            let place = file
+                .strip_prefix(&root)
+                .expect("the file lies below its root");
+            let place = place.display().to_string().replace('\\', "/");
+            for (about, assumption) in assumptions(&source) {
+                let told = known
+                    .iter()
+                    .any(|known| assumption.starts_with(known.as_str()));
+                if !told {
+                    count += 1;
+                    writeln!(
+                        text,
+                        "| {about} | {} | `{folder}/{place}` |",
+                        cell(&assumption)
+                    )
+                    .expect("a string takes everything");
+                }
+            }
+        }
+    }
+    assert!(count > 0, "nothing is assumed: the search is broken");
+    page("rules.md", &text);
+}
+
+/// The assumptions in the comments of a source file: the first line of the comment, and the assumption to the end of its paragraph.
+fn assumptions(source: &str) -> Vec<(String, String)> {
+    const KEY: &str = "Assumption: ";
+    let comment = |line: &str| {
+        let line = line.trim();
+        let text = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
+        text.map(|text| text.trim().to_owned())
+    };
+    let lines: Vec<Option<String>> = source.lines().map(comment).collect();
+    let begins = |line: &Option<String>| line.as_ref().and_then(|line| line.find(KEY));
+    let found = lines.iter().enumerate().filter_map(|(nth, line)| {
+        let at = begins(line)? + KEY.len();
+        let rest = lines[nth + 1..]
+            .iter()
+            .map_while(|line| line.as_deref())
+            .take_while(|line| !line.is_empty() && !line.contains(": ") && !line.starts_with('#'));
+        let first = line.as_deref().map(|line| &line[at..]);
+        let assumed: Vec<&str> = first.into_iter().chain(rest).collect();
+        let before = lines[..nth].iter().rev().map_while(|line| line.as_deref());
+        Some((
+            cell(before.last().unwrap_or_default()),
+            cell(&assumed.join(" ")),
+        ))
+    });
+    found.collect()
+}
+
+/// All files below a folder with this ending, in order.
+fn below(folder: &std::path::Path, ending: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder that exists") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
 fn the_page_of_quantities_lists_every_number() {
     let mut text = String::from(
         "# Quantities\n\nEvery named number of an answer. Objectives use these names; `results.json` and `numbers.csv` hold their values in base units.\n",
@@ -260,17 +343,7 @@ fn every_link_leads_to_a_file() {
         root.join("ARCHITECTURE.md"),
         root.join("CHANGELOG.md"),
     ];
-    let mut open = vec![source()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).expect("the book is a tree of folders") {
-            let path = entry.expect("readable").path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "md") {
-                pages.push(path);
-            }
-        }
-    }
+    pages.extend(below(&source(), "md"));
     let mut followed = 0;
     for page in pages {
         let text = fs::read_to_string(&page).expect("a page is a text");
