@@ -26,9 +26,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Say whether a scenario is right, and what to think about before trusting it
     Check(ScenarioArgs),
-    /// Print what a field means, its default, range and source; or what a code such as T014 means
+    /// Print what a field means, its default, range and source; or what a metric or a code such as T014 means
     Explain {
-        /// A path (`clients.*.timeout`), a bare name (`timeout`) or a code (`T014`); nothing for the top of the format
+        /// A path (`clients.*.timeout`), a bare name (`timeout`), a metric (`"p99 latency"`), a code (`T014`); `metrics` for all of them; nothing for the top of the format
         #[arg(default_value = "")]
         field: String,
     },

@@ -8,6 +8,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde_json::Value as Json;
 
+use crate::measure::Quantity;
+use crate::measure::quantity::{About, Applies, Better};
 use crate::path::{self, StepKind};
 use crate::source::{Sources, Span};
 use crate::suggest::nearest;
@@ -34,6 +36,10 @@ pub enum Explanation {
     Several(Vec<(String, String)>),
     /// The meaning of a diagnostic's code.
     Code(String, String),
+    /// A metric, which objectives and results name.
+    Metric(&'static About),
+    /// Every metric.
+    Metrics(Vec<&'static About>),
     /// A field that is known and not modelled yet.
     NotYet(String, String),
     /// Nothing of this name; the nearest names.
@@ -68,7 +74,8 @@ impl Reference {
         &self.schema
     }
 
-    /// Explains a path such as `clients.*.timeout` or `clients.users.timeout`, a bare name such as `timeout`, or a code such as `T014`.
+    /// Explains a path such as `clients.*.timeout` or `clients.users.timeout`, a bare name such as `timeout`, a code such as
+    /// `T014`, a metric such as `p99 latency`; `metrics` are all of them.
     pub fn explain(&self, query: &str) -> Explanation {
         let query = query.trim();
         if let Some((code, meaning)) = code::find(query) {
@@ -76,6 +83,12 @@ impl Reference {
         }
         if let Some(place) = self.at(query) {
             return self.field(&place);
+        }
+        if let Some(quantity) = Quantity::named(query) {
+            return Explanation::Metric(quantity.about());
+        }
+        if query == "metrics" {
+            return Explanation::Metrics(Quantity::all().map(Quantity::about).collect());
         }
         if let Some(what) = not_yet::find(query) {
             return Explanation::NotYet(query.to_owned(), what.to_owned());
@@ -225,6 +238,18 @@ impl fmt::Display for Explanation {
                 table(f, all)
             }
             Explanation::Code(code, meaning) => writeln!(f, "{code}\n\n{}", wrapped(meaning, "")),
+            Explanation::Metric(about) => metric(f, about),
+            Explanation::Metrics(all) => {
+                writeln!(
+                    f,
+                    "Metrics, as objectives write them (`twohop explain \"p99 latency\"` says more):\n"
+                )?;
+                let rows: Vec<(String, String)> = all
+                    .iter()
+                    .map(|about| (about.name.to_owned(), about.meaning.to_owned()))
+                    .collect();
+                table(f, &rows)
+            }
             Explanation::NotYet(path, what) => {
                 writeln!(
                     f,
@@ -281,6 +306,33 @@ impl fmt::Display for Field {
         }
         Ok(())
     }
+}
+
+/// What a metric counts, in which unit, and for what it exists.
+fn metric(f: &mut fmt::Formatter<'_>, about: &About) -> fmt::Result {
+    writeln!(
+        f,
+        "{}: a metric\n\n{}\n",
+        about.name,
+        wrapped(about.meaning, "")
+    )?;
+    let better = match about.better {
+        Better::Lower => "less of it",
+        Better::Higher => "more of it",
+        Better::Neither => "neither",
+    };
+    let applies = match about.applies {
+        Applies::ServicesOnly => "each service",
+        Applies::OverallOnly => "the whole run",
+        Applies::Everywhere => "each service and the whole run",
+    };
+    writeln!(f, "  {:<11} {}", "unit", about.unit.name())?;
+    writeln!(f, "  {:<11} {better}", "better")?;
+    writeln!(f, "  {:<11} {applies}", "exists for")?;
+    if !about.alias.is_empty() {
+        writeln!(f, "  {:<11} {}", "elsewhere", about.alias)?;
+    }
+    Ok(())
 }
 
 /// Two columns within 80 characters; a long name gets a line of its own.

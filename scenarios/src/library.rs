@@ -7,6 +7,8 @@
 pub struct Shipped {
     /// Its name on the command line, without `.ron`.
     pub name: &'static str,
+    /// Where it lies in `scenarios/library/`.
+    pub file: &'static str,
     /// The question that it answers.
     pub question: &'static str,
     /// The whole file.
@@ -14,21 +16,22 @@ pub struct Shipped {
 }
 
 macro_rules! shipped {
-    ($($name:literal: $question:literal;)*) => {
+    ($($name:literal in $directory:literal: $question:literal;)*) => {
         /// All shipped scenarios.
         pub const LIBRARY: &[Shipped] = &[$(Shipped {
             name: $name,
+            file: concat!($directory, $name, ".ron"),
             question: $question,
-            text: include_str!(concat!("../library/", $name, ".ron")),
+            text: include_str!(concat!("../library/", $directory, $name, ".ron")),
         }),*];
     };
 }
 
 shipped! {
-    "pods-or-nodes": "What changes when the load balancer targets nodes instead of pods?";
-    "uneven-burst": "Why did ten equal pods get between 287 and 875 of 5,352 requests?";
-    "lumpy-local": "Is a 4-3-2-1 placement a problem, under Cluster and under Local?";
-    "how-many-pods": "How many pods keep p99 under 250 ms?";
+    "pods-or-nodes" in "": "What changes when the load balancer targets nodes instead of pods?";
+    "uneven-burst" in "": "Why did ten equal pods get between 287 and 875 of 5,352 requests?";
+    "lumpy-local" in "": "Is a 4-3-2-1 placement a problem, under Cluster and under Local?";
+    "how-many-pods" in "": "How many pods keep p99 under 250 ms?";
 }
 
 /// The scenario of a name; `.ron` may follow it.
@@ -39,6 +42,8 @@ pub fn find(name: &str) -> Option<&'static Shipped> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::load::load;
     use crate::source::Sources;
@@ -56,20 +61,22 @@ mod tests {
 
     #[test]
     fn every_file_of_the_library_is_listed() {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/library");
-        let mut files: Vec<String> = std::fs::read_dir(directory)
-            .expect("the library exists")
-            .filter_map(|entry| {
-                entry
-                    .expect("readable")
-                    .file_name()
-                    .to_str()?
-                    .strip_suffix(".ron")
-                    .map(str::to_owned)
-            })
-            .collect();
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/library"));
+        let mut files = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("the library exists") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    let file = path.strip_prefix(&root).expect("below the root");
+                    files.push(file.to_str().expect("UTF-8").to_owned());
+                }
+            }
+        }
         files.sort_unstable();
-        let mut listed: Vec<&str> = LIBRARY.iter().map(|shipped| shipped.name).collect();
+        let mut listed: Vec<&str> = LIBRARY.iter().map(|shipped| shipped.file).collect();
         listed.sort_unstable();
         assert_eq!(files, listed);
     }

@@ -28,6 +28,8 @@ fn explain_tells_what_a_field_means() {
     golden("explain-distribution.txt", &["explain", "service_time"]);
     golden("explain-several.txt", &["explain", "zones"]);
     golden("explain-code.txt", &["explain", "T014"]);
+    golden("explain-metric.txt", &["explain", "pod imbalance"]);
+    golden("explain-metrics.txt", &["explain", "metrics"]);
     golden("explain-not-yet.txt", &["explain", "faults"]);
     golden("explain-misspelt.txt", &["explain", "idle_timeuot"]);
 }
