@@ -32,6 +32,15 @@ shipped! {
     "uneven-burst" in "": "Why did ten equal pods get between 287 and 875 of 5,352 requests?";
     "lumpy-local" in "": "Is a 4-3-2-1 placement a problem, under Cluster and under Local?";
     "how-many-pods" in "": "How many pods keep p99 under 250 ms?";
+    "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";
+    "quarter-each" in "claims/": "Does the load balancer give each of four nodes a quarter of the requests?";
+    "any-pod" in "claims/": "May a node choose any pod of the cluster, with a hash and without?";
+    "extra-hop" in "claims/": "What does the second hop cost, in bytes and in time?";
+    "three-of-ten" in "claims/": "Why does a service map show 3 of 10 pods, and all 10 later?";
+    "uneven-counts" in "claims/": "Why were the counts of nginx uneven, and those of httpd and echo not?";
+    "one-address" in "claims/": "Do hundreds of client addresses spread the load more evenly than one?";
+    "earlier-burst" in "claims/": "Does an earlier burst bias the counts?";
+    "ip-any-placement" in "claims/": "Does the placement of pods matter for balance with ip targets?";
 }
 
 /// The scenario of a name; `.ron` may follow it.
