@@ -1,15 +1,20 @@
-//! Which explanation of the published counts survives?
+//! What does a simulation say to the statements of the field report?
 //!
-//! The field report gives requests per pod of three services. `uneven-counts` simulates three explanations; each says how many
+//! Each statement is a scenario in `library/claims/`; what came out of it is a row of a table that the book includes. For one of
+//! them, the counts of requests per pod, there are rival explanations. The field report gives requests per pod of three services. `uneven-counts` simulates three explanations; each says how many
 //! independent draws lie behind the counts of each service (`N_eff`). This compares how likely they make what was published.
 //!
 //! K equal draws over n pods make the statistic K CV^2 chi-squared with n - 1 degrees of freedom (Pearson; CV with the population
 //! standard deviation). So the density of a published CV^2 is K f(K CV^2), with f the chi-squared density.
 
+use std::fs;
+use std::path::Path;
+
+use scenarios::library::LIBRARY;
 use serde_json::Value;
 use statrs::distribution::{ChiSquared, Continuous};
 
-use crate::program::{compare, directory, twohop};
+use crate::program::{compare, directory, transcript, twohop};
 
 /// Requests per pod as published.
 const PUBLISHED: [(&str, &[f64]); 3] = [
@@ -37,7 +42,7 @@ fn squared_cv(counts: &[f64]) -> f64 {
 fn log_likelihood(draws: f64, counts: &[f64]) -> f64 {
     let freedom = counts.len() as f64 - 1.0;
     let chi_squared = ChiSquared::new(freedom).expect("more than one pod");
-    draws.ln() + chi_squared.ln_pdf(draws * squared_cv(counts))
+    libm::log(draws) + chi_squared.ln_pdf(draws * squared_cv(counts))
 }
 
 /// The draws behind a service's counts in an alternative.
@@ -49,6 +54,79 @@ fn draws(alternative: &Value, service: &str) -> f64 {
         .find(|number| number["name"] == "N_eff" && number["scope"] == service)
         .and_then(|number| number["estimate"]["mean"].as_f64())
         .expect("N_eff of every service")
+}
+
+#[test]
+fn every_claim_is_judged_by_its_scenario() {
+    let mut rows = Vec::new();
+    let claims = LIBRARY
+        .iter()
+        .filter(|shipped| shipped.file.starts_with("claims/"));
+    for shipped in claims {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(shipped.name);
+        let out = kept.to_str().expect("UTF-8");
+        let output = twohop(&["run", shipped.name, "--quiet", "--out", out]);
+        let golden = directory().join(format!("golden/run-{}.txt", shipped.name));
+        if let Err(difference) = compare(&golden, &transcript(&output)) {
+            panic!("twohop run {}: {difference}", shipped.name);
+        }
+        let results = fs::read_to_string(kept.join("results.json")).expect("results");
+        let results: Value = serde_json::from_str(&results).expect("JSON");
+        rows.push(row(shipped.name, &results));
+    }
+    rows.sort_unstable();
+    let mut text = "| claim | scenario | what came out |\n|---|---|---|\n".to_owned();
+    for (number, claim, rest) in rows {
+        text += &format!("| {number}. {claim} | {rest} |\n");
+    }
+    if let Err(difference) = compare(&directory().join("golden/claims.md"), &text) {
+        panic!("{difference}");
+    }
+}
+
+/// Number and text of a claim, then its scenario and the verdict on every objective in every alternative.
+fn row(scenario: &str, results: &Value) -> (u32, String, String) {
+    let about = results["alternatives"][0]["parameters"]["about"]
+        .as_str()
+        .expect("what the scenario is about");
+    let (number, claim) = about
+        .strip_prefix("Claim ")
+        .and_then(|rest| rest.split_once(": "))
+        .expect("`Claim NUMBER: TEXT`");
+    let alternatives = results["alternatives"].as_array().expect("alternatives");
+    let verdicts: Vec<String> = alternatives.iter().map(verdict).collect();
+    (
+        number.parse().expect("a number"),
+        claim.trim_end_matches('.').to_owned(),
+        format!(
+            "[{scenario}](shipped/{scenario}.md) | {}",
+            verdicts.join("<br>")
+        ),
+    )
+}
+
+/// `name: objective met; objective missed`
+fn verdict(alternative: &Value) -> String {
+    let judged: Vec<String> = alternative["objectives"]
+        .as_array()
+        .expect("objectives")
+        .iter()
+        .map(|objective| {
+            format!(
+                "{} *{}*",
+                objective["objective"]
+                    .as_str()
+                    .expect("a sentence")
+                    .replace('<', "&lt;"),
+                objective["verdict"].as_str().expect("a verdict")
+            )
+        })
+        .collect();
+    format!(
+        "**{}**: {}",
+        alternative["name"].as_str().expect("a name"),
+        judged.join("; ")
+    )
 }
 
 #[test]
