@@ -327,7 +327,10 @@ fn every_shipped_scenario_has_a_page_that_shows_its_file_and_its_answer() {
         let page = fs::read_to_string(source().join(format!("shipped/{name}.md")))
             .unwrap_or_else(|error| panic!("book/src/shipped/{name}.md: {error}"));
         for include in [
-            format!("{{{{#include ../../../scenarios/library/{name}.ron}}}}"),
+            format!(
+                "{{{{#include ../../../scenarios/library/{}}}}}",
+                shipped.file
+            ),
             format!("{{{{#include ../../../cli/tests/it/golden/run-{name}.txt}}}}"),
         ] {
             assert!(page.contains(&include), "shipped/{name}.md lacks {include}");
