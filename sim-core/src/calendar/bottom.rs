@@ -112,14 +112,12 @@ impl<E: Copy> Bottom<E> {
         loaded
     }
 
+    /// Sorts the run by time and rank; equals keep their order.
+    #[inline]
     fn sort(&mut self) {
         const FEW: usize = 20;
         if self.run.len() > FEW {
-            let rank = self.rank;
-            return self.run.sort_by(|a, b| {
-                a.at.cmp(&b.at)
-                    .then_with(|| rank(&a.event).cmp(&rank(&b.event)))
-            });
+            return self.sort_many();
         }
         for i in 1..self.run.len() {
             let entry = self.run[i];
@@ -130,6 +128,14 @@ impl<E: Copy> Bottom<E> {
             }
             self.run[j] = entry;
         }
+    }
+
+    #[inline(never)]
+    fn sort_many(&mut self) {
+        let rank = self.rank;
+        let rank = |entry: &Entry<E>| rank(&entry.event);
+        self.run
+            .sort_by(|a, b| a.at.cmp(&b.at).then_with(|| rank(a).cmp(&rank(b))));
     }
 
     /// Whether an event comes before an entry whatever was planned first.

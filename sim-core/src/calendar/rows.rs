@@ -31,12 +31,12 @@ impl<E: Copy> Rows<E> {
     }
 
     /// Appends to the row whose number is the lower bits of `i`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&mut self, i: u64, entry: Entry<E>, pool: &mut Pool<E>) {
         let i = i as usize & (self.taken.len() - 1);
         let taken = self.taken[i];
         if taken >> self.room != 0 {
-            return pool.put(&mut self.overflow[i], entry);
+            return self.put_over(i, entry, pool);
         }
         self.taken[i] = taken + 1;
         self.in_use.insert(i);
@@ -44,6 +44,11 @@ impl<E: Copy> Rows<E> {
             Some(slot) => *slot = entry,
             None => self.make_slots(entry),
         }
+    }
+
+    #[inline(never)]
+    fn put_over(&mut self, i: usize, entry: Entry<E>, pool: &mut Pool<E>) {
+        pool.put(&mut self.overflow[i], entry);
     }
 
     /// The first row from `from` on that holds an entry.
