@@ -105,10 +105,11 @@ impl Traffic {
         node
     }
 
-    /// Mean 15 ms, coefficient of variation 1: the logarithm has variance ln 2 and mean ln 15e6 - (ln 2) / 2.
+    /// Mean 15 ms, coefficient of variation 1: the logarithm has variance ln 2 and mean ln 15e6 - (ln 2) / 2. To base 2
+    /// that is a standard deviation of 1 / sqrt(ln 2) and a mean of log2 15e6 - 1/2.
     fn service(&mut self) -> SimDuration {
-        const SIGMA: f64 = 0.832_554_611_157_697_7;
-        const MU: f64 = 16.523_560_759_066_486 - std::f64::consts::LN_2 / 2.0;
+        const SIGMA: f64 = 1.201_122_408_786_449_8;
+        const MU: f64 = 23.838_459_164_932_695 - 0.5;
         draw::log_normal(&mut self.stream, MU, SIGMA)
     }
 }
