@@ -9,7 +9,8 @@ const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w1  n=64 events=20000000 seed=1         hold model, n events planned
   w2  events=20000000 seed=1              PHOLD, 1,024 places
   w3  n=2000000 seed=1                    M/M/8, n customers
-  w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival or full";
+  w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival,
+                                          full or full-fresh";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
