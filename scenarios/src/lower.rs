@@ -6,7 +6,7 @@ use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
 use sim_models::request::client;
-use sim_models::request::load_balancer::Kind;
+use sim_models::request::load_balancer::{CONNECT_TIMEOUT, Kind};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{
     Deployment, LoadBalancer, Population, RequestClass, Run, Service, TargetGroup,
@@ -160,6 +160,8 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
     LoadBalancer {
         nodes: nodes.collect(),
         idle_timeout: written.idle_timeout,
+        connect_timeout: CONNECT_TIMEOUT,
+        response_timeout: written.idle_timeout,
         proxy_latency: written.proxy_latency.clone(),
         icmp_unreachable: written.icmp_unreachable,
     }

@@ -205,7 +205,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "clients.*.dns.honours_ttl",
         "DNS answers that are kept for ever",
     ),
-    ("clients.*.timeout", "impatient clients"),
     ("clients.*.connect_timeout", "impatient clients"),
     ("clients.*.requests.*.bytes", "request bodies"),
     ("clients.*.requests.*.demand", "classes of work"),
@@ -213,7 +212,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "clients.*.connection.max_age",
         "the age of client connections",
     ),
-    ("clients.*.retries", "retries"),
 ];
 
 /// What a path of a scenario is for, when it is known and not modelled yet.
@@ -283,10 +281,16 @@ mod tests {
 
     #[test]
     fn names_of_things_match_the_star() {
-        assert_eq!(find("clients.users.retries"), Some("retries"));
-        assert_eq!(find("clients[\"a. b\"].retries"), Some("retries"));
-        assert_eq!(find("clients.retries"), None);
-        assert_eq!(find("clients.users.retries.budget"), None);
+        assert_eq!(
+            find("clients.users.protocol"),
+            Some("HTTP/2 and gRPC clients")
+        );
+        assert_eq!(
+            find("clients[\"a. b\"].protocol"),
+            Some("HTTP/2 and gRPC clients")
+        );
+        assert_eq!(find("clients.protocol"), None);
+        assert_eq!(find("clients.users.protocol.version"), None);
         assert_eq!(find("faults"), Some("faults and their time line"));
     }
 

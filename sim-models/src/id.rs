@@ -68,6 +68,8 @@ ids! {
     PopulationId;
     /// A request in flight.
     RequestId;
+    /// What a client asks for, between two attempts.
+    CallId;
     /// A connection from a load balancer node to a target.
     UpstreamId;
 }

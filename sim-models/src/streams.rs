@@ -7,6 +7,8 @@ use sim_core::StreamName;
 
 /// Blocks of 16 words, one per request of a population; `entity` is the population.
 pub const REQUESTS: StreamName = StreamName::new("requests");
+/// Blocks of 16 words, one per retry; `entity` is that of the first attempt, the block 16 x its number + the attempt.
+pub const RETRIES: StreamName = StreamName::new("retries");
 /// Where a load balancer node's cursor starts; `entity` is the load balancer node, `draw` the target group.
 pub const CURSOR_START: StreamName = StreamName::new("cursor start");
 /// Which address comes first in a DNS answer; `entity` is the client address, `draw` the how-manieth answer.
@@ -19,4 +21,11 @@ pub const IPVS_LIST: StreamName = StreamName::new("ipvs list");
 pub const PLACEMENT: StreamName = StreamName::new("placement");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 5] = [REQUESTS, CURSOR_START, DNS_ANSWER, IPVS_LIST, PLACEMENT];
+pub const ALL: [StreamName; 6] = [
+    REQUESTS,
+    RETRIES,
+    CURSOR_START,
+    DNS_ANSWER,
+    IPVS_LIST,
+    PLACEMENT,
+];

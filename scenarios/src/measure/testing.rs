@@ -76,6 +76,7 @@ pub(crate) fn answered(at: SimTime, pod: PodId) -> Request {
     request.reused = false;
     request.second_hop = layout.pod_node(pod) != NodeId(0);
     request.stamps = stamps;
+    request.asked = at;
     request.outcome = Outcome::Ok;
     request
 }

@@ -115,6 +115,29 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             &["clients", name, "connection", "idle_timeout"],
             "longer than 0",
         );
+        must(
+            population.timeout.is_none_or(|timeout| timeout > zero),
+            &["clients", name, "timeout"],
+            "longer than 0",
+        );
+        let retries = &population.retries;
+        must(
+            retries.at_most <= 10,
+            &["clients", name, "retries", "at_most"],
+            "from 0 to 10",
+        );
+        must(
+            retries
+                .budget
+                .is_none_or(|budget| (0.0..=1.0).contains(&budget)),
+            &["clients", name, "retries", "budget"],
+            "from 0 to 1",
+        );
+        must(
+            retries.backoff <= SimDuration::from_secs(3600),
+            &["clients", name, "retries", "backoff"],
+            "at most an hour",
+        );
         for (index, request) in population.requests.iter().enumerate() {
             let index = index.to_string();
             must(

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, DistError, Sampler, SimDuration, SimTime, Unit};
 
-use super::dns;
+use super::{dns, retry};
 use crate::id::LoadBalancerNodeId;
 use crate::quantity::Rate;
 
@@ -68,6 +68,16 @@ pub struct Config {
     /// Range: 1 and up. Default: no limit.
     #[serde(default)]
     pub stop_after: Option<u64>,
+
+    /// A client gives up an attempt that takes longer, and closes its connection. The pod still does the work.
+    ///
+    /// Range: above 0. Default: never.
+    #[serde(default)]
+    pub timeout: Option<SimDuration>,
+
+    /// Further attempts after a failure.
+    #[serde(default)]
+    pub retries: retry::Config,
 }
 
 /// When requests start.

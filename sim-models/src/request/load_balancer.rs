@@ -28,7 +28,8 @@ pub struct Config {
     #[serde(default)]
     pub zones: Option<Vec<String>>,
 
-    /// Silence that closes a connection, on the client's side and on the target's side.
+    /// Silence that closes a connection, on the client's side and on the target's side. A target that works on a
+    /// request for longer makes the load balancer answer 504.
     ///
     /// Range: "1s" to "4000s". Default: "60s".
     /// Source: AWS, "Application Load Balancers", `idle_timeout.timeout_seconds`.
@@ -58,6 +59,11 @@ pub struct Config {
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
 }
+
+/// After this long without an answer to a connection attempt the load balancer gives up.
+///
+/// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504: 10 seconds.
+pub const CONNECT_TIMEOUT: SimDuration = SimDuration::from_secs(10);
 
 /// What kind of load balancer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -20,6 +20,7 @@ pub mod load_balancer;
 pub mod node_port;
 pub mod overlay;
 pub mod pool;
+pub mod retry;
 pub mod select;
 pub mod server;
 
@@ -55,8 +56,10 @@ impl Hop {
 pub struct Request {
     /// Who asked.
     pub population: PopulationId,
-    /// The how-manieth request of its population, from 0.
+    /// The how-manieth request of its population, from 0. Retries have the number of the first attempt.
     pub serial: u64,
+    /// Which attempt it is: 0 for the first, 1 for the first retry.
+    pub attempt: u8,
     /// Which of the population's request classes it is.
     pub class: u32,
     /// Source address, from 0, within the population.
@@ -83,10 +86,14 @@ pub struct Request {
     pub second_hop: bool,
     /// Whether some link on its way connected two zones.
     pub cross_zone: bool,
-    /// Attempts to reach a full server so far.
+    /// Attempts to connect to a node or a full server so far.
     pub attempts: u8,
     /// Work to be done for it, drawn at birth.
     pub demand: SimDuration,
+    /// When its client first asked: at this attempt, or before.
+    pub asked: SimTime,
+    /// Whether its client tries again; meaningful once it is finished.
+    pub retried: bool,
     /// When it passed each [`Hop`]; zero where it has not been.
     pub stamps: [SimTime; Hop::COUNT],
     /// What became of it; meaningful once it is finished.
@@ -99,6 +106,10 @@ pub struct Request {
     pub(crate) client_connection: client::Connection,
     /// The user of a closed loop who waits for it.
     pub(crate) user: Option<UserId>,
+    /// Whether its outcome has been told.
+    pub(crate) finished: bool,
+    /// Whether somebody still works for it although nobody waits any more.
+    pub(crate) abandoned: bool,
 }
 
 /// Which word of a request's block of 16 random words decides what.
@@ -149,9 +160,14 @@ impl Request {
         self.stamps[hop as usize] = now;
     }
 
-    /// Time from birth to the answer at the client.
+    /// Time from birth to the answer at the client, or to its giving up. An attempt before is not part of it.
     pub fn elapsed(&self) -> SimDuration {
         self.at(Hop::Answered) - self.at(Hop::Client)
+    }
+
+    /// Time from the client's first attempt to this one's answer.
+    pub fn elapsed_since_asked(&self) -> SimDuration {
+        self.at(Hop::Answered) - self.asked
     }
 
     /// Time between reaching the pod and the begin of work; zero for a request that no worker took.
@@ -174,6 +190,8 @@ impl Request {
 /// Who decided the fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
+    /// The client itself.
+    Client,
     /// The pod's server.
     Pod,
     /// The node's data plane.
@@ -201,10 +219,14 @@ pub enum Outcome {
     PodRefused,
     /// The server had just closed the reused connection: 502.
     StaleConnection,
+    /// The target was silent for the load balancer's idle timeout: 504.
+    ResponseTimeout,
+    /// The client gave up first. The load balancer logs 460.
+    ClientTimeout,
 }
 
 impl Outcome {
-    /// HTTP status that the client sees.
+    /// HTTP status that the client sees, or that the load balancer logs where the client has gone.
     ///
     /// Source: AWS, "Troubleshoot your Application Load Balancers" for the load balancer's own codes.
     pub fn status(self) -> u16 {
@@ -214,24 +236,28 @@ impl Outcome {
             Self::NoRule => 404,
             Self::NoTarget => 503,
             Self::NodeRefused | Self::PodRefused | Self::StaleConnection => 502,
-            Self::ConnectTimeout => 504,
+            Self::ConnectTimeout | Self::ResponseTimeout => 504,
+            Self::ClientTimeout => 460,
         }
     }
 
     /// Who decided it.
     pub fn origin(self) -> Origin {
         match self {
-            Self::Ok | Self::Overloaded(_) | Self::PodRefused | Self::StaleConnection => {
-                Origin::Pod
-            }
+            Self::Ok
+            | Self::Overloaded(_)
+            | Self::PodRefused
+            | Self::StaleConnection
+            | Self::ResponseTimeout => Origin::Pod,
             Self::NodeRefused | Self::ConnectTimeout => Origin::Node,
             Self::NoRule | Self::NoTarget => Origin::LoadBalancer,
+            Self::ClientTimeout => Origin::Client,
         }
     }
 
-    /// Whether the client got what it asked for: a status below 500.
+    /// Whether the client got an answer with a status below 500.
     pub fn is_success(self) -> bool {
-        self.status() < 500
+        self != Self::ClientTimeout && self.status() < 500
     }
 
     /// A short name, the same in every output.
@@ -245,6 +271,8 @@ impl Outcome {
             Self::ConnectTimeout => "connect timeout",
             Self::PodRefused => "pod refused",
             Self::StaleConnection => "stale connection",
+            Self::ResponseTimeout => "response timeout",
+            Self::ClientTimeout => "client timeout",
         }
     }
 }

@@ -90,6 +90,10 @@ pub struct LoadBalancer {
     pub nodes: Arena<LoadBalancerNodeId, ZoneId>,
     /// Silence that closes a connection.
     pub idle_timeout: SimDuration,
+    /// After this long without an answer to a connection attempt it gives up.
+    pub connect_timeout: SimDuration,
+    /// After this long without an answer to a request it gives up.
+    pub response_timeout: SimDuration,
     /// Time that a request spends inside a load balancer node.
     pub proxy_latency: sim_core::Dist,
     /// What an ICMP port unreachable means.

@@ -5,12 +5,13 @@ use sim_core::{DistError, Sampler, SimDuration, SimTime, Streams};
 use super::RunError;
 use super::blueprint::Blueprint;
 use super::event::Event;
+use super::patience::Lane;
 use super::population;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
 use crate::id::{
-    Arena, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId, ServiceId,
-    Slab, TargetGroupId, TargetId, ZoneId,
+    Arena, CallId, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId,
+    ServiceId, Slab, TargetGroupId, TargetId, ZoneId,
 };
 use crate::observe::Recorder;
 use crate::request::balance::least_outstanding::{Outstanding, Tie};
@@ -43,10 +44,18 @@ pub struct World<R> {
     pub(super) load_balancer_nodes: u32,
     pub(super) proxy_latency: Sampler,
     pub(super) icmp_unreachable: IcmpUnreachable,
+    pub(super) connect_timeout: SimDuration,
+    pub(super) response_timeout: SimDuration,
     // What changes.
     pub(super) populations: Arena<PopulationId, population::State>,
     pub(super) users: Vec<User>,
     pub(super) requests: Slab<RequestId, Request>,
+    /// Requests among them that nobody waits for any more.
+    pub(super) abandoned: u64,
+    /// What clients are about to ask again.
+    pub(super) calls: Slab<CallId, population::Call>,
+    /// Deadlines of each population, then of the load balancer.
+    pub(super) lanes: Vec<Lane>,
     pub(super) cursors: Vec<Cursor>,
     pub(super) outstanding: Arena<TargetGroupId, Outstanding>,
     pub(super) selector: Selector,
@@ -154,9 +163,14 @@ impl<R: Recorder> World<R> {
                 .sampler()
                 .map_err(at("load_balancer.proxy_latency"))?,
             icmp_unreachable: blueprint.load_balancer.icmp_unreachable,
+            connect_timeout: blueprint.load_balancer.connect_timeout,
+            response_timeout: blueprint.load_balancer.response_timeout,
+            lanes: (0..=populations.len()).map(|_| Lane::default()).collect(),
             populations,
             users,
             requests: Slab::default(),
+            abandoned: 0,
+            calls: Slab::default(),
             selector: blueprint.proxy.selector(&streams, || blueprint.addresses()),
             affinity: affinity(blueprint),
             icmp_limit: blueprint.proxy.icmp_limit(),
@@ -175,9 +189,9 @@ impl<R: Recorder> World<R> {
         events
     }
 
-    /// Requests on their way.
+    /// Requests on their way that somebody waits for.
     pub fn in_flight(&self) -> u64 {
-        self.requests.len() as u64
+        self.requests.len() as u64 - self.abandoned
     }
 }
 

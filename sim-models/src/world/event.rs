@@ -1,6 +1,6 @@
 //! Everything that can happen in a run, and who goes first at one instant.
 
-use crate::id::{Id, PopulationId, RequestId, UpstreamId};
+use crate::id::{CallId, Id, PopulationId, RequestId, UpstreamId};
 
 /// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,15 @@ pub enum Event {
     Returned(RequestId),
     /// An idle connection may have been idle long enough.
     Expire(UpstreamId),
+    /// A client tries again.
+    Retry(CallId),
+    /// Somebody may have waited long enough for an answer.
+    Deadline(LaneId),
 }
+
+/// Deadlines in the order of time: those of each population, then those of the load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneId(pub u32);
 
 /// A user of a closed loop, counted over all populations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +40,8 @@ const FREES_WORKER: u8 = 2;
 const FREES_CONNECTION: u8 = 3;
 const CLOSES_CONNECTION: u8 = 4;
 const NEEDS: u8 = 5;
+/// An answer at the instant of a deadline is in time.
+const GIVES_UP: u8 = 6;
 
 impl Event {
     /// Who goes first at one instant: what frees a worker or a connection goes before what needs one.
@@ -40,8 +50,10 @@ impl Event {
             Self::Served(_) => FREES_WORKER,
             Self::Returned(_) => FREES_CONNECTION,
             Self::Expire(_) => CLOSES_CONNECTION,
+            Self::Deadline(_) => GIVES_UP,
             Self::Arrive(_)
             | Self::Ask(_)
+            | Self::Retry(_)
             | Self::AtLoadBalancer(_)
             | Self::AtNode(_)
             | Self::AtServer(_) => NEEDS,
@@ -59,6 +71,8 @@ impl Event {
             Self::Served(_) => "request served",
             Self::Returned(_) => "answer at load balancer",
             Self::Expire(_) => "idle connection checked",
+            Self::Retry(_) => "client tries again",
+            Self::Deadline(_) => "deadline",
         }
     }
 
@@ -73,6 +87,8 @@ impl Event {
             Self::Served(request) => (5, request.index()),
             Self::Returned(request) => (6, request.index()),
             Self::Expire(upstream) => (7, upstream.index()),
+            Self::Retry(call) => (9, call.index()),
+            Self::Deadline(lane) => (10, lane.0 as usize),
         };
         (kind << 32) | subject as u64
     }

@@ -11,6 +11,7 @@ use crate::observe::Recorder;
 pub mod blueprint;
 mod build;
 pub mod event;
+mod patience;
 mod population;
 mod requests;
 
@@ -94,6 +95,8 @@ impl<R: Recorder> Model for World<R> {
             Event::Served(request) => self.on_served(request, agenda),
             Event::Returned(request) => self.on_returned(request, agenda),
             Event::Expire(upstream) => self.on_expiry_check(upstream, agenda),
+            Event::Retry(call) => self.on_retry(call, agenda),
+            Event::Deadline(lane) => self.on_deadline(lane, agenda),
         }
     }
 

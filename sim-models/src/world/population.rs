@@ -5,12 +5,12 @@ use sim_core::{Agenda, Block, Blocks, Dist, DistError, Sampler, SimDuration, Sim
 use super::blueprint::{Blueprint, Population};
 use super::build::World;
 use super::event::{Event, UserId};
-use crate::id::{LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
+use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::{Observation, Recorder};
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::node_port::SeenAtPod;
-use crate::request::{Hop, Outcome, Request, dns, word};
-use crate::streams::REQUESTS;
+use crate::request::{Hop, Outcome, Request, dns, retry, word};
+use crate::streams::{REQUESTS, RETRIES};
 
 /// A population during a run.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(super) struct State {
     reuse: Reuse,
     idle_timeout: SimDuration,
     dns: dns::Config,
+    /// A client gives up after this long.
+    timeout: Option<SimDuration>,
+    retries: retry::Config,
+    budget: retry::Budget,
     classes: Vec<Class>,
     addresses: Vec<Address>,
     first_address: u64,
@@ -55,6 +59,75 @@ struct Class {
     up_to: u64,
     goal: Option<(TargetGroupId, ServiceId)>,
     demand: Option<Sampler>,
+}
+
+/// What a client asks for, apart from how often it has to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    population: PopulationId,
+    serial: u64,
+    attempt: u8,
+    class: u32,
+    address: u32,
+    goal: Option<(TargetGroupId, ServiceId)>,
+    demand: SimDuration,
+    asked: SimTime,
+    user: Option<UserId>,
+}
+
+impl Call {
+    /// The attempt after this request.
+    pub(super) fn again(request: &Request) -> Self {
+        Self {
+            population: request.population,
+            serial: request.serial,
+            attempt: request.attempt + 1,
+            class: request.class,
+            address: request.address,
+            goal: request.target_group.zip(request.service),
+            demand: request.demand,
+            asked: request.asked,
+            user: request.user,
+        }
+    }
+
+    fn request(
+        &self,
+        draws: Block,
+        client_connection: Connection,
+        client_one_way: SimDuration,
+    ) -> Request {
+        Request {
+            population: self.population,
+            serial: self.serial,
+            attempt: self.attempt,
+            class: self.class,
+            address: self.address,
+            target_group: self.goal.map(|(group, _)| group),
+            service: self.goal.map(|(_, service)| service),
+            load_balancer_node: client_connection.load_balancer_node,
+            target: None,
+            node: None,
+            pod: None,
+            connection: None,
+            seen_at_pod: SeenAtPod::LoadBalancerNode,
+            reused: false,
+            second_hop: false,
+            cross_zone: false,
+            attempts: 0,
+            demand: self.demand,
+            asked: self.asked,
+            retried: false,
+            stamps: [SimTime::ZERO; Hop::COUNT],
+            outcome: Outcome::Ok,
+            draws,
+            client_one_way,
+            client_connection,
+            user: self.user,
+            finished: false,
+            abandoned: false,
+        }
+    }
 }
 
 /// A client address: its idle connections and how often it dialled.
@@ -99,6 +172,9 @@ impl State {
                 .idle_timeout
                 .min(blueprint.load_balancer.idle_timeout),
             dns: config.dns,
+            timeout: config.timeout,
+            retries: config.retries,
+            budget: retry::Budget::new(&config.retries),
             classes: cumulate(blueprint, classes)?,
             addresses: (0..config.addresses.get())
                 .map(|_| Address::default())
@@ -143,6 +219,18 @@ impl State {
     #[inline]
     fn goes_on(&self, now: SimTime) -> bool {
         self.born < self.limit && now < self.stop
+    }
+
+    /// When the client of a request that was born at `born` gives up; the end of time where it never does.
+    #[inline]
+    pub(super) fn deadline(&self, born: SimTime) -> SimTime {
+        let deadline = self.timeout.and_then(|timeout| born.checked_add(timeout));
+        deadline.unwrap_or(SimTime::MAX)
+    }
+
+    /// Whether a client tries again after an attempt that failed; if so, the budget has paid for it.
+    pub(super) fn pays_for_retry(&mut self, attempt: u8) -> bool {
+        attempt < self.retries.at_most && self.budget.pay()
     }
 
     fn class(&self, draw: u32) -> u32 {
@@ -257,7 +345,7 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    /// A request is born: its address, its connection, its work; then it sets off.
+    /// A request is born: its address and its work; then it sets off.
     fn bear(
         &mut self,
         id: PopulationId,
@@ -265,54 +353,75 @@ impl<R: Recorder> World<R> {
         user: Option<UserId>,
         agenda: &mut Agenda<'_, Event>,
     ) {
-        let now = agenda.now();
         let population = &mut self.populations[id];
         let serial = population.born;
         population.born += 1;
-        let address = draws.below(word::ADDRESS, population.addresses.len() as u32);
+        population.budget.earn();
         let class = population.class(draws.word(word::CLASS));
         let Class { goal, demand, .. } = &population.classes[class as usize];
+        let call = Call {
+            population: id,
+            serial,
+            attempt: 0,
+            class,
+            address: draws.below(word::ADDRESS, population.addresses.len() as u32),
+            goal: *goal,
+            demand: demand.as_ref().map_or(SimDuration::ZERO, |demand| {
+                demand.sample(draws.unit(word::DEMAND))
+            }),
+            asked: agenda.now(),
+            user,
+        };
+        self.issue(&call, draws, agenda);
+    }
+
+    /// A client tries again.
+    pub(super) fn on_retry(&mut self, id: CallId, agenda: &mut Agenda<'_, Event>) {
+        let call = self.calls[id];
+        self.calls.remove(id);
+        let draws = self.draws_of_retry(&call);
+        self.issue(&call, draws, agenda);
+    }
+
+    /// How long a client waits before an attempt.
+    pub(super) fn wait_before_retry(&self, call: &Call) -> SimDuration {
+        let draw = self.draws_of_retry(call).unit(word::GAP);
+        self.populations[call.population]
+            .retries
+            .wait(call.attempt, draw)
+    }
+
+    /// The random numbers of an attempt after the first.
+    fn draws_of_retry(&self, call: &Call) -> Block {
+        let entity = match call.user {
+            None => u64::from(call.population.0),
+            Some(UserId(user)) => closed_entity(user),
+        };
+        let block = 16 * call.serial + u64::from(call.attempt);
+        self.streams.block(RETRIES, entity, block)
+    }
+
+    /// A request sets off on a connection to a load balancer node.
+    fn issue(&mut self, call: &Call, draws: Block, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let population = &mut self.populations[call.population];
         let rtt = population.rtt.sample(draws.unit32(word::RTT));
-        let goal = *goal;
-        let demand = demand.as_ref().map_or(SimDuration::ZERO, |demand| {
-            demand.sample(draws.unit(word::DEMAND))
-        });
+        let timeout = population.timeout;
         let (connection, opened) = population.connection(
-            address,
+            call.address,
             &draws,
             now,
             &self.streams,
             self.load_balancer_nodes,
         );
         let one_way = rtt / 2;
-        let mut request = Request {
-            population: id,
-            serial,
-            class,
-            address,
-            target_group: goal.map(|(group, _)| group),
-            service: goal.map(|(_, service)| service),
-            load_balancer_node: connection.load_balancer_node,
-            target: None,
-            node: None,
-            pod: None,
-            connection: None,
-            seen_at_pod: SeenAtPod::LoadBalancerNode,
-            reused: false,
-            second_hop: false,
-            cross_zone: false,
-            attempts: 0,
-            demand,
-            stamps: [SimTime::ZERO; Hop::COUNT],
-            outcome: Outcome::Ok,
-            draws,
-            client_one_way: one_way,
-            client_connection: connection,
-            user,
-        };
+        let mut request = call.request(draws, connection, one_way);
         request.stamp(Hop::Client, now);
         self.recorder.see(now, Observation::Issued(&request));
         let request = self.requests.insert(request);
+        if let Some(timeout) = timeout {
+            self.await_answer(request, now + timeout, agenda);
+        }
         // A new connection costs the handshake's round trip first.
         let delay = if opened { rtt + one_way } else { one_way };
         if delay == SimDuration::ZERO {

@@ -18,11 +18,6 @@ use crate::request::select::Arrival;
 use crate::request::server::{Reception, WhenFull};
 use crate::request::{Hop, Outcome, Request, word};
 
-/// After this long without an answer to a connection attempt the load balancer gives up.
-///
-/// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504: 10 seconds.
-const CONNECT_TIMEOUT: SimDuration = SimDuration::from_secs(10);
-
 /// When a SYN that nobody answered is sent again, counted from the first.
 ///
 /// Source: RFC 6298: initial time-out 1 s, doubling.
@@ -49,6 +44,9 @@ impl<R: Recorder> World<R> {
     ) {
         let now = agenda.now();
         let request = &mut self.requests[id];
+        if request.abandoned {
+            return self.bury(id, now);
+        }
         request.stamp(Hop::LoadBalancer, now);
         let (node, draws) = (request.load_balancer_node, request.draws);
         let Some(group_id) = request.target_group else {
@@ -146,6 +144,9 @@ impl<R: Recorder> World<R> {
     /// The first packet of a new connection reaches a node, which chooses the pod behind it.
     pub(super) fn on_connection_at_node(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let request = &self.requests[id];
+        if request.abandoned {
+            return self.bury(id, agenda.now());
+        }
         let (Some(node), Some(group)) = (request.node, request.target_group) else {
             unreachable!("only requests to instance targets dial a node");
         };
@@ -219,7 +220,7 @@ impl<R: Recorder> World<R> {
             _ => self.fail(
                 id,
                 Outcome::ConnectTimeout,
-                dialled + CONNECT_TIMEOUT,
+                dialled + self.connect_timeout,
                 agenda,
             ),
         }
@@ -271,6 +272,9 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_request_at_server(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let request = &mut self.requests[id];
+        if request.abandoned {
+            return self.bury(id, now);
+        }
         if request.attempts == 0 {
             request.stamp(Hop::Server, now);
         }
@@ -280,14 +284,20 @@ impl<R: Recorder> World<R> {
         match server.receive(id, deployment.workers, deployment.queue) {
             Reception::Start => {
                 request.stamp(Hop::Started, now);
-                agenda.after(request.demand, Event::Served(id));
+                let (sent, done) = (request.at(Hop::Sent), now + request.demand);
+                agenda.at(done, Event::Served(id));
+                // With half of the patience left for the way back nobody has to watch.
+                if done - sent > self.response_timeout / 2 {
+                    self.await_target(id, agenda);
+                }
             }
-            Reception::Wait => {}
+            Reception::Wait => self.await_target(id, agenda),
             Reception::Full => {
                 let when_full = deployment.when_full;
                 return self.turn_away(id, when_full, agenda);
             }
         }
+        let server = &self.servers[pod];
         let load = Observation::Load {
             pod,
             busy: server.busy(),
@@ -311,7 +321,7 @@ impl<R: Recorder> World<R> {
                 match again {
                     Some(&after) => agenda.at(first + after, Event::AtServer(id)),
                     None => {
-                        let end = (request.at(Hop::Sent) + CONNECT_TIMEOUT).max(now);
+                        let end = (request.at(Hop::Sent) + self.connect_timeout).max(now);
                         self.fail(id, Outcome::ConnectTimeout, end, agenda);
                     }
                 }
@@ -353,29 +363,22 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_returned(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let request = &mut self.requests[id];
+        if request.abandoned {
+            return self.bury(id, now);
+        }
         request.stamp(Hop::Returned, now);
         let answered = now + request.client_one_way;
-        request.stamp(Hop::Answered, answered);
         let Request {
             connection,
             outcome,
-            user,
-            load_balancer_node,
             ..
         } = *request;
-        if let (Some(group), Some(target)) = (request.target_group, request.target) {
-            let position = target.0 - self.groups[group].first_target;
-            self.outstanding[group].end(load_balancer_node, position);
-        }
-        self.recorder.see(now, Observation::Finished(request));
-        self.hand_back(id);
+        let then = self.finish(id, Some(answered), agenda);
         if let Some(connection) = connection {
             self.release(connection, outcome, agenda);
         }
         self.requests.remove(id);
-        if let Some(user) = user {
-            self.answered(user, answered, agenda);
-        }
+        self.go_on(then, agenda);
     }
 
     /// A connection has carried its request: back to the pool, or closed.
@@ -452,7 +455,7 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    fn close(&mut self, id: UpstreamId, now: SimTime) {
+    pub(super) fn close(&mut self, id: UpstreamId, now: SimTime) {
         let upstream = self.pools.get(id);
         if let Some(node) = upstream.node {
             let service = self.groups[upstream.group].service;

@@ -4,6 +4,7 @@ mod conformance;
 mod journey;
 mod kube_proxy;
 mod layouts;
+mod patience;
 mod placement;
 mod selection;
 mod support;

@@ -10,10 +10,10 @@ use sim_models::observe::{Conservation, Observation, Recorder};
 use sim_models::quantity::{Rate, Size};
 use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
-use sim_models::request::load_balancer::{IcmpUnreachable, TargetType};
+use sim_models::request::load_balancer::{CONNECT_TIMEOUT, IcmpUnreachable, TargetType};
 use sim_models::request::node_port::Proxy;
 use sim_models::request::server::{self, KeepAlive, Software, WhenFull};
-use sim_models::request::{Request, dns, pool};
+use sim_models::request::{Request, dns, pool, retry};
 use sim_models::world::blueprint::{
     Blueprint, DEFAULT_EVENT_BUDGET, Deployment, LoadBalancer, Population, RequestClass, Run,
     Service, TargetGroup,
@@ -59,6 +59,8 @@ pub(crate) fn clients(arrivals: Arrivals) -> client::Config {
         start: SimDuration::ZERO,
         stop: None,
         stop_after: None,
+        timeout: None,
+        retries: retry::Config::default(),
     }
 }
 
@@ -97,6 +99,8 @@ pub(crate) fn world(
         load_balancer: LoadBalancer {
             nodes: [ZoneId(0)].into_iter().collect(),
             idle_timeout: SimDuration::MAX,
+            connect_timeout: CONNECT_TIMEOUT,
+            response_timeout: SimDuration::MAX,
             proxy_latency: Dist::Constant(SimDuration::ZERO),
             icmp_unreachable: IcmpUnreachable::Refuse,
         },

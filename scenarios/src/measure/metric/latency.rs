@@ -75,10 +75,12 @@ impl Metric for Latency {
 
     #[inline]
     fn see(&mut self, _: &Layout, _: SimDuration, seen: &Observation<'_>) {
-        if let Observation::Finished(request) = seen {
+        if let Observation::Finished(request) = seen
+            && !request.retried
+        {
             self.0
                 .part(request.service)
-                .add(request.elapsed().as_nanos());
+                .add(request.elapsed_since_asked().as_nanos());
         }
     }
 

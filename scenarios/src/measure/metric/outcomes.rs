@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sim_core::SimDuration;
 use sim_models::observe::Observation;
-use sim_models::request::{Origin, Outcome};
+use sim_models::request::{Origin, Outcome, Request};
 
 use crate::measure::layout::{Focus, Layout, Scope};
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
@@ -22,23 +22,31 @@ pub struct Outcomes(ByService<Ledger>);
 pub struct Ledger {
     ok: Seconds,
     others: BTreeMap<Outcome, Seconds>,
+    /// Failed attempts after which the client tried again.
+    retried: u64,
     failed: Option<(SimDuration, SimDuration)>,
 }
 
 impl Ledger {
-    /// Finished requests.
+    /// Finished requests, each attempt being one.
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.iter().map(|(_, seconds)| seconds.total()).sum()
     }
 
-    /// Requests with a status of 500 or above.
+    /// Requests that failed for good: a status of 500 or above, or a client that gave up, and no retry after it.
     #[must_use]
     pub fn failed(&self) -> u64 {
-        self.total_where(|outcome| !outcome.is_success())
+        self.total_where(|outcome| !outcome.is_success()) - self.retried
     }
 
-    /// From the first failed request to the last; zero where none failed.
+    /// Failed attempts after which the client tried again.
+    #[must_use]
+    pub const fn retried(&self) -> u64 {
+        self.retried
+    }
+
+    /// From the first request that failed for good to the last; zero where none failed.
     ///
     /// Merged over replications, from the first failure of any replication to the last of any.
     #[must_use]
@@ -64,17 +72,18 @@ impl Ledger {
     }
 
     #[inline]
-    fn add(&mut self, since: SimDuration, outcome: Outcome) {
-        match outcome {
+    fn add(&mut self, since: SimDuration, request: &Request) {
+        match request.outcome {
             Outcome::Ok => self.ok.add(since),
-            other => self.add_other(since, other),
+            other => self.add_other(since, other, request.retried),
         }
     }
 
     #[cold]
-    fn add_other(&mut self, since: SimDuration, outcome: Outcome) {
+    fn add_other(&mut self, since: SimDuration, outcome: Outcome, retried: bool) {
         self.others.entry(outcome).or_default().add(since);
-        if !outcome.is_success() {
+        self.retried += u64::from(retried);
+        if !outcome.is_success() && !retried {
             let (first, _) = self.failed.unwrap_or((since, since));
             self.failed = Some((first, since));
         }
@@ -87,6 +96,7 @@ impl Merge for Ledger {
         for (&outcome, seconds) in &other.others {
             self.others.entry(outcome).or_default().merge(seconds);
         }
+        self.retried += other.retried;
         self.failed = match (self.failed, other.failed) {
             (Some(mine), Some(theirs)) => Some((mine.0.min(theirs.0), mine.1.max(theirs.1))),
             (mine, theirs) => mine.or(theirs),
@@ -127,12 +137,12 @@ impl Metric for Outcomes {
                 "availability",
                 Unit::Share,
                 Better::Higher,
-                "Share of finished requests whose status is below 500.",
+                "Share of requests whose last attempt got a status below 500.",
             ),
             value: |metric, focus| {
                 let ledger = metric.of(focus.scope);
-                let finished = ledger.finished();
-                ratio((finished - ledger.failed()) as f64, finished as f64)
+                let asked = ledger.finished() - ledger.retried();
+                ratio((asked - ledger.failed()) as f64, asked as f64)
             },
         },
         Definition {
@@ -140,7 +150,7 @@ impl Metric for Outcomes {
                 "error rate",
                 Unit::PerSecond,
                 Better::Lower,
-                "Requests that fail with a status of 500 or above, in each second.",
+                "Requests that fail for good with a status of 500 or above or a client's timeout, in each second.",
             ),
             value: |metric, focus| {
                 ratio(
@@ -154,16 +164,25 @@ impl Metric for Outcomes {
                 "lost requests",
                 Unit::Count,
                 Better::Lower,
-                "Requests that failed with a status of 500 or above.",
+                "Requests that failed for good with a status of 500 or above or a client's timeout.",
             ),
             value: |metric, focus| Ok(metric.of(focus.scope).failed() as f64),
+        },
+        Definition {
+            about: About::new(
+                "retried requests",
+                Unit::Count,
+                Better::Lower,
+                "Failed attempts after which the client tried again.",
+            ),
+            value: |metric, focus| Ok(metric.of(focus.scope).retried() as f64),
         },
         Definition {
             about: About::new(
                 "error window",
                 Unit::Seconds,
                 Better::Lower,
-                "Time from the first failed request to the last; zero where none failed.",
+                "Time from the first request that failed for good to the last; zero where none failed.",
             ),
             value: |metric, focus| Ok(metric.of(focus.scope).error_window().as_secs_f64()),
         },
@@ -172,7 +191,7 @@ impl Metric for Outcomes {
                 "request rate",
                 Unit::PerSecond,
                 Better::Neither,
-                "Finished requests in each second.",
+                "Finished requests in each second, each attempt being one.",
             )
             .alias("RequestCount (per second)"),
             value: |metric, focus| {
@@ -187,7 +206,7 @@ impl Metric for Outcomes {
                 "requests",
                 Unit::Count,
                 Better::Neither,
-                "Finished requests.",
+                "Finished requests, each attempt being one.",
             )
             .alias("RequestCount (Sum)"),
             value: |metric, focus| Ok(metric.of(focus.scope).finished() as f64),
@@ -257,7 +276,7 @@ impl Metric for Outcomes {
     #[inline]
     fn see(&mut self, _: &Layout, since: SimDuration, seen: &Observation<'_>) {
         if let Observation::Finished(request) = seen {
-            self.0.part(request.service).add(since, request.outcome);
+            self.0.part(request.service).add(since, request);
         }
     }
 
@@ -301,6 +320,7 @@ impl Merge for Outcomes {
 #[must_use]
 pub const fn origin_name(origin: Origin) -> &'static str {
     match origin {
+        Origin::Client => "client",
         Origin::Pod => "pod",
         Origin::Node => "node",
         Origin::LoadBalancer => "load balancer",
@@ -340,6 +360,25 @@ mod tests {
         assert_eq!(of_web(&readings, "load balancer 4xx"), Ok(1.0));
         assert_eq!(of_web(&readings, "target 5xx"), Ok(1.0));
         assert_eq!(of_web(&readings, "target 2xx"), Ok(7.0));
+    }
+
+    #[test]
+    fn an_attempt_that_was_repeated_is_a_request_to_the_load_balancer_and_not_to_its_client() {
+        let mut first = failed(1, Outcome::NodeRefused);
+        first.retried = true;
+        let mut second = answered(SimTime::from_secs(2), web_pod(0));
+        (second.attempt, second.asked) = (1, SimTime::from_secs(1));
+        let readings = after(&[first, second, failed(3, Outcome::ClientTimeout)]);
+        // Two were asked for, one got its answer in the end; the load balancer saw three, one of them refused by a node.
+        assert_eq!(of_web(&readings, "availability"), Ok(0.5));
+        assert_eq!(of_web(&readings, "requests"), Ok(3.0));
+        assert_eq!(of_web(&readings, "retried requests"), Ok(1.0));
+        assert_eq!(of_web(&readings, "lost requests"), Ok(1.0));
+        assert_eq!(of_web(&readings, "error window"), Ok(0.0));
+        assert_eq!(of_web(&readings, "load balancer 5xx"), Ok(1.0));
+        assert_eq!(of_web(&readings, "load balancer 4xx"), Ok(1.0));
+        // From the first attempt at 1 s to the answer of the second at 2.007 s; and 1 ms until the third gave up.
+        assert_eq!(of_web(&readings, "max latency"), Ok(1.007));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod least_outstanding;
 pub mod round_robin;
+pub mod two_choices;
 pub mod weighted_random;
 
 use least_outstanding::{Counts, Tie};
@@ -20,6 +21,10 @@ pub enum Algorithm {
     LeastOutstandingRequests,
     /// Any target, with the same probability for each.
     WeightedRandom,
+    /// The one with fewer requests in progress of two that are drawn. No ALB has it, so no scenario can ask for it; it is
+    /// here to be compared with proxies that do.
+    #[serde(skip)]
+    TwoChoices,
 }
 
 /// The state of one load balancer node for one target group.
@@ -44,16 +49,17 @@ pub struct View<'a> {
 
 impl Algorithm {
     /// All algorithms.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::RoundRobin,
         Self::LeastOutstandingRequests,
         Self::WeightedRandom,
+        Self::TwoChoices,
     ];
 
     /// Whether it looks at the requests in progress.
     pub fn counts_outstanding(self) -> bool {
         match self {
-            Self::LeastOutstandingRequests => true,
+            Self::LeastOutstandingRequests | Self::TwoChoices => true,
             Self::RoundRobin | Self::WeightedRandom => false,
         }
     }
@@ -72,6 +78,10 @@ impl Algorithm {
                 least_outstanding::pick(counts, view.tie, cursor.last, view.word)
             }
             Self::WeightedRandom => weighted_random::pick(view.count, view.word),
+            Self::TwoChoices => {
+                let counts = view.outstanding.expect("requests in progress are counted");
+                two_choices::pick(counts, view.count, view.word)
+            }
         }?;
         cursor.last = picked;
         Some(picked)

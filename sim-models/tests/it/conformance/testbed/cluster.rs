@@ -2,11 +2,16 @@
 //!
 //! Counts and shares are compared, not latencies, so nothing takes time but the pods.
 
+use std::num::NonZeroU32;
+
 use sim_core::{Dist, SimDuration};
 use sim_models::id::NodeId;
+use sim_models::quantity::Rate;
 use sim_models::request::balance::{self, round_robin};
 use sim_models::request::client::{self, Reuse};
+use sim_models::request::node_port::{self, NoBackendResponse, Proxy};
 use sim_models::request::pool::{self, PoolPick, PoolScope};
+use sim_models::request::select::{self, ipvs::Scheduler};
 use sim_models::request::server;
 use sim_models::world::Blueprint;
 
@@ -31,7 +36,7 @@ pub(super) fn class(config: &Config) -> Class {
     let random = matches!(lb.algorithm, Algorithm::Random | Algorithm::Random2);
     match lb.kind {
         _ if config.nat.kind == NatKind::NftJhashSrc => Class::Nothing(
-            "the hash of the source address is not in the file; simulated as one draw per connection",
+            "which pods the hash of the source address gives is not in the file; simulated as another such hash",
         ),
         Kind::Haproxy if lb.upstream_keepalive > 0 => {
             Class::Nothing("the reuse of HAProxy was not isolated")
@@ -71,20 +76,7 @@ pub(super) fn understood(config: &Config) -> Result<(), String> {
             && cluster.placement.iter().sum::<u32>() == cluster.pods,
         "the placement is not one of these pods on these nodes",
     )?;
-    must(
-        lb.kind != Kind::Nginx || lb.algorithm != Algorithm::Random2,
-        "the less loaded of two random targets is not modelled",
-    )?;
-    let registered = registered(config)?;
-    let lonely = config.nat.policy == Policy::Local
-        && lb.target_type == TargetType::Instance
-        && registered
-            .iter()
-            .any(|node| cluster.placement[node.0 as usize] == 0);
-    must(
-        !lonely,
-        "a target without endpoint, with this time-out, is not modelled yet",
-    )?;
+    registered(config)?;
     if lb.kind == Kind::None {
         let direct = lb.target_type == TargetType::Instance && lb.ingress_node.is_some();
         must(direct, "without a load balancer, clients dial one node")?;
@@ -130,8 +122,11 @@ pub(super) fn blueprint(config: &Config, stretch: f64) -> Blueprint {
     let mut blueprint = support::world(&config.cluster.placement, mode, server, clients(config));
     // The last requests are answered before the run ends.
     blueprint.run.length = SimDuration::from_secs_f64(config.load.duration_s + 60.0);
-    blueprint.load_balancer.idle_timeout =
-        SimDuration::from_secs_f64(config.lb.keepalive_timeout_s);
+    let (lb, seconds) = (&config.lb, SimDuration::from_secs_f64);
+    blueprint.load_balancer.idle_timeout = seconds(lb.keepalive_timeout_s);
+    blueprint.load_balancer.connect_timeout = seconds(lb.connect_timeout_s);
+    blueprint.load_balancer.response_timeout = seconds(lb.read_timeout_s);
+    blueprint.proxy = proxy(config);
     for group in blueprint.target_groups.iter_mut() {
         group.nodes = Some(registered(config).expect("the configuration is understood"));
         group.algorithm = algorithm(config.lb.algorithm);
@@ -139,6 +134,27 @@ pub(super) fn blueprint(config: &Config, stretch: f64) -> Blueprint {
         group.upstream = upstream(&config.lb);
     }
     blueprint
+}
+
+/// What the rules of the nodes do, in the closest words of a scenario.
+///
+/// A refusal and a drop are errors alike, so the counts do not tell them apart; what the kernel's limit on refusals leaves
+/// of `REJECT` is nearly a drop anyway.
+fn proxy(config: &Config) -> Proxy {
+    let one_source = config.lb.kind != Kind::None || config.load.client_ips.get() == 1;
+    if config.nat.kind == NatKind::NftJhashSrc && one_source {
+        return Proxy::KubeProxy {
+            mode: node_port::Mode::Ipvs {
+                scheduler: Scheduler::Sh,
+            },
+            icmp_rate: Rate::per_second(1.0).expect("above 0"),
+            icmp_burst: NonZeroU32::new(6).expect("above 0"),
+        };
+    }
+    Proxy::Cilium {
+        algorithm: select::Algorithm::Random,
+        service_no_backend_response: NoBackendResponse::Drop,
+    }
 }
 
 fn server(pod: &Pod, stretch: f64) -> server::Config {
@@ -159,6 +175,7 @@ fn clients(config: &Config) -> client::Config {
     clients.addresses = load.client_ips;
     clients.stop = Some(SimDuration::from_secs_f64(load.duration_s));
     clients.stop_after = load.requests;
+    clients.timeout = Some(SimDuration::from_secs_f64(load.client_timeout_s));
     clients.connection.reuse = match load.client_conn {
         ClientConnection::Keepalive => Reuse::Always,
         ClientConnection::Oneshot => Reuse::Never,
@@ -170,7 +187,8 @@ fn algorithm(recorded: Algorithm) -> balance::Algorithm {
     match recorded {
         Algorithm::Roundrobin => balance::Algorithm::RoundRobin,
         Algorithm::Leastconn => balance::Algorithm::LeastOutstandingRequests,
-        Algorithm::Random | Algorithm::Random2 => balance::Algorithm::WeightedRandom,
+        Algorithm::Random => balance::Algorithm::WeightedRandom,
+        Algorithm::Random2 => balance::Algorithm::TwoChoices,
     }
 }
 

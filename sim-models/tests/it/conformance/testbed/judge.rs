@@ -1,5 +1,6 @@
 //! The rules: which figures of a class are compared, and how far apart they may be.
 
+use super::calibrate::Calibrated;
 use super::observed::Observed;
 
 /// Slack of shares without reuse, beside four standard deviations.
@@ -8,6 +9,11 @@ const SHARE: f64 = 0.002;
 const MEAN: f64 = 0.005;
 /// Slack of means with reuse, whose calibration is not exact.
 const POOLED_MEAN: f64 = 0.03;
+
+/// Slack of connections per request without reuse.
+const CONNECTIONS: f64 = 0.01;
+/// How far the calibration may miss what it makes equal, as a share of it.
+const CALIBRATION: f64 = 0.1;
 
 /// One figure of the recording against the simulated one.
 struct Comparison {
@@ -106,28 +112,35 @@ pub(super) fn without_reuse(recorded: &[Observed], simulated: &[Observed]) -> Co
         MEAN,
         Observed::error_share,
     );
-    // One connection for each request, within 1 %: of the recording and of the simulation.
-    for (name, runs) in [("recorded", recorded), ("simulated", simulated)] {
-        comparisons.list.push(Comparison {
-            name: format!("{name} connections per request"),
-            recorded: Sample::of(runs, Observed::connections_per_request).mean,
-            simulated: 1.0,
-            allowed: 0.01,
-        });
-    }
+    // One for each request that found an endpoint: within 1 % of the simulated ones, of which that is true.
+    comparisons.list.push(Comparison {
+        name: "connections per request".into(),
+        recorded: Sample::of(recorded, Observed::connections_per_request).mean,
+        simulated: Sample::of(simulated, Observed::connections_per_request).mean,
+        allowed: CONNECTIONS,
+    });
     comparisons
 }
 
 /// Judges a configuration in which nginx keeps connections, after calibration.
-pub(super) fn with_reuse(
-    recorded: &[Observed],
-    simulated: &[Observed],
-    how: String,
-) -> Comparisons {
-    let note = format!("{how}; {}", beside(recorded, simulated));
+pub(super) fn with_reuse(recorded: &[Observed], calibrated: &Calibrated) -> Comparisons {
+    let Calibrated {
+        runs: simulated,
+        factor,
+        measure,
+        wanted,
+        found,
+    } = calibrated;
+    let calibration = Comparison {
+        name: format!("calibration of {measure}"),
+        recorded: *wanted,
+        simulated: *found,
+        allowed: CALIBRATION * wanted,
+    };
+    let how = format!("service time x {factor:.2} gives {measure} {found:.2} for {wanted:.2}");
     let mut comparisons = Comparisons {
-        list: Vec::new(),
-        note,
+        list: vec![calibration],
+        note: format!("{how}; {}", beside(recorded, simulated)),
     };
     spread(&mut comparisons, recorded, simulated, POOLED_MEAN);
     comparisons.means(

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use observed::{SEEDS, some_seeds};
 use serde_json::Value;
 
 mod calibrate;
@@ -144,27 +145,18 @@ fn requests_per_pod(recording: &record::Recording) -> Verdict {
     if let Err(why) = cluster::understood(config) {
         return Verdict::NotJudged(why);
     }
+    let simulated = || some_seeds(&cluster::blueprint(config, 1.0), SEEDS);
     match cluster::class(config) {
         cluster::Class::NoReuse => {
-            match observed::simulate(&cluster::blueprint(config, 1.0), config) {
-                Ok(simulated) => Verdict::Judged(judge::without_reuse(&recording.runs, &simulated)),
-                Err(why) => Verdict::NotJudged(why),
-            }
+            Verdict::Judged(judge::without_reuse(&recording.runs, &simulated()))
         }
-        cluster::Class::Pooled => match calibrate::simulate(recording) {
-            Ok((simulated, note)) => {
-                Verdict::Judged(judge::with_reuse(&recording.runs, &simulated, note))
-            }
-            Err(why) => Verdict::NotJudged(why),
-        },
-        cluster::Class::Nothing(why) => {
-            match observed::simulate(&cluster::blueprint(config, 1.0), config) {
-                Ok(simulated) => Verdict::Shown(format!(
-                    "{why}; {}",
-                    judge::beside(&recording.runs, &simulated)
-                )),
-                Err(why) => Verdict::NotJudged(why),
-            }
-        }
+        cluster::Class::Pooled => Verdict::Judged(judge::with_reuse(
+            &recording.runs,
+            &calibrate::simulate(recording),
+        )),
+        cluster::Class::Nothing(why) => Verdict::Shown(format!(
+            "{why}; {}",
+            judge::beside(&recording.runs, &simulated())
+        )),
     }
 }

@@ -58,9 +58,7 @@ pub(super) struct LoadBalancer {
     pub(super) upstream_keepalive: u32,
     pub(super) keepalive_requests: NonZeroU64,
     pub(super) keepalive_timeout_s: f64,
-    /// Nobody drops a SYN where every target has an endpoint; see `cluster::understood`.
-    #[serde(rename = "connect_timeout_s")]
-    _connect_timeout_s: f64,
+    pub(super) connect_timeout_s: f64,
     pub(super) read_timeout_s: f64,
     pub(super) retries: u32,
     pub(super) next_upstream: String,
@@ -104,7 +102,7 @@ pub(super) enum TargetType {
 pub(super) struct Nat {
     pub(super) kind: NatKind,
     pub(super) policy: Policy,
-    /// Read where a target has no endpoint; see `cluster::understood`.
+    /// An error in either case; see `cluster::proxy`.
     #[serde(rename = "no_endpoints")]
     _no_endpoints: NoEndpoints,
     /// Which hash function of its family the hash is; any is as good as a draw.
@@ -251,7 +249,6 @@ impl Run {
                 .sum(),
             cross_node: self.cross_node_share,
             median_ms: self.latency_ms_ok.p50,
-            late: 0,
             peak_connections: 0,
         })
     }
