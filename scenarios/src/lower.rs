@@ -193,25 +193,35 @@ fn populations(names: &Names<'_>) -> Arena<PopulationId, Population> {
 }
 
 /// What a population asks for, with the target group that the first matching rule names.
+///
+/// Where a rule names several, a class splits into one for each: the draw of the class is the rule's draw as well.
 fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> {
     let load_balancer = &names.scenario.load_balancer;
-    let group = |path: &str| match load_balancer.rules.as_slice() {
-        [] => Some(TargetGroupId::from_index(0)),
-        rules => rules
-            .iter()
-            .find(|rule| rule.matches(path))
-            .map(|rule| names.target_group(&rule.forward)),
+    let shares = |path: &str| match load_balancer.rules.as_slice() {
+        [] => vec![(Some(TargetGroupId::from_index(0)), 1.0)],
+        rules => match rules.iter().find(|rule| rule.matches(path)) {
+            None => vec![(None, 1.0)],
+            Some(rule) => {
+                let shares = rule.forward.shares();
+                shares
+                    .map(|(group, share)| (Some(names.target_group(group)), share))
+                    .collect()
+            }
+        },
     };
-    let class = |path: &str, weight: f64| RequestClass {
-        path: path.to_owned(),
-        weight,
-        target_group: group(path),
+    let split = |path: &str, weight: f64| {
+        let class = |(target_group, share): (Option<TargetGroupId>, f64)| RequestClass {
+            path: path.to_owned(),
+            weight: weight * share,
+            target_group,
+        };
+        shares(path).into_iter().map(class).collect::<Vec<_>>()
     };
     match population.requests.as_slice() {
-        [] => vec![class("/", 1.0)],
+        [] => split("/", 1.0),
         requests => requests
             .iter()
-            .map(|request| class(&request.path, request.weight))
+            .flat_map(|request| split(&request.path, request.weight))
             .collect(),
     }
 }

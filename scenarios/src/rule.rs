@@ -156,18 +156,15 @@ impl<'a> Subject<'a> {
         SimDuration::from_nanos(run.length.as_nanos().saturating_add(warm_up.as_nanos()))
     }
 
-    /// The target group that gets requests for a path.
-    fn target_group_of(&self, path: &str) -> Option<&'a str> {
+    /// The target groups that get requests for a path, each with its share; none where no rule matches.
+    fn target_groups_of(&self, path: &str) -> Vec<(&'a str, f64)> {
         let load_balancer = &self.scenario.load_balancer;
         if load_balancer.rules.is_empty() {
-            return load_balancer
-                .target_groups
-                .keys()
-                .next()
-                .map(String::as_str);
+            let groups = load_balancer.target_groups.keys().take(1);
+            return groups.map(|group| (group.as_str(), 1.0)).collect();
         }
         let rule: Option<&RuleConfig> = load_balancer.rules.iter().find(|rule| rule.matches(path));
-        rule.map(|rule| rule.forward.as_str())
+        rule.map_or_else(Vec::new, |rule| rule.forward.shares().collect())
     }
 }
 

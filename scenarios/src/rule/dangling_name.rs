@@ -33,17 +33,19 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (index, rule) in scenario.load_balancer.rules.iter().enumerate() {
         let index = index.to_string();
-        let path = ["load_balancer", "rules", &index, "forward"];
-        let groups = subject.target_groups().map(|(name, _)| name);
-        must_exist(
-            subject,
-            &path,
-            &rule.forward,
-            "target group",
-            &["load_balancer", "target_groups"],
-            groups,
-            found,
-        );
+        for (group, _) in rule.forward.groups() {
+            let path = ["load_balancer", "rules", &index, "forward", group];
+            let steps = if rule.forward.is_plain() { 4 } else { 5 };
+            must_exist(
+                subject,
+                &path[..steps],
+                group,
+                "target group",
+                &["load_balancer", "target_groups"],
+                subject.target_groups().map(|(name, _)| name),
+                found,
+            );
+        }
     }
     for (index, zone) in scenario.load_balancer.zones.iter().flatten().enumerate() {
         let index = index.to_string();

@@ -1,5 +1,7 @@
 //! T107: things that nothing refers to.
 
+use sim_models::request::load_balancer::RuleConfig;
+
 use super::Subject;
 use crate::code;
 use crate::diagnostic::Diagnostic;
@@ -27,7 +29,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (name, _) in subject.target_groups() {
         let rules = &scenario.load_balancer.rules;
-        if !rules.is_empty() && !rules.iter().any(|rule| rule.forward == name) {
+        let forwards = |rule: &RuleConfig| rule.forward.groups().any(|(group, _)| group == name);
+        if !rules.is_empty() && !rules.iter().any(forwards) {
             let path = ["load_balancer", "target_groups", name];
             unused(
                 &path,

@@ -32,7 +32,7 @@ pub(super) fn check_matches(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) 
     let rules = &subject.scenario.load_balancer.rules;
     for (name, population) in subject.scenario.clients.iter() {
         for (index, request) in population.requests.iter().enumerate() {
-            if subject.target_group_of(&request.path).is_none() {
+            if subject.target_groups_of(&request.path).is_empty() {
                 let place = subject.at(&["clients", name, "requests", &index.to_string(), "path"]);
                 found.push(
                     unmatched(subject, &request.path).label(place, "these requests get a 404"),
@@ -41,7 +41,7 @@ pub(super) fn check_matches(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) 
         }
         if population.requests.is_empty()
             && !rules.is_empty()
-            && subject.target_group_of("/").is_none()
+            && subject.target_groups_of("/").is_empty()
         {
             let place = subject.key(&["clients", name]);
             found.push(

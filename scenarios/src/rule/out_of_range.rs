@@ -2,6 +2,7 @@
 
 use sim_core::SimDuration;
 use sim_models::request::client::Reuse;
+use sim_models::request::forward::Forward;
 use sim_models::request::load_balancer::Kind;
 use sim_models::request::server::WhenFull;
 
@@ -164,6 +165,23 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             rule.path.starts_with('/'),
             &path,
             "a path that begins with \"/\"",
+        );
+        let path = ["load_balancer", "rules", &index.to_string(), "forward"];
+        let (groups, most) = (rule.forward.groups(), Forward::MOST_WEIGHT);
+        must(
+            (1..=Forward::MOST_GROUPS).contains(&groups.len()),
+            &path,
+            "1 to 5 target groups",
+        );
+        must(
+            rule.forward.groups().all(|(_, weight)| weight <= most),
+            &path,
+            "weights from 0 to 999",
+        );
+        must(
+            rule.forward.groups().any(|(_, weight)| weight > 0),
+            &path,
+            "at least one weight above 0",
         );
     }
 }

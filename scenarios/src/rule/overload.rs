@@ -1,7 +1,5 @@
 //! T106: more work than the pods can do.
 
-use std::collections::BTreeMap;
-
 use sim_models::request::client::Arrivals;
 
 use super::Subject;
@@ -48,32 +46,30 @@ fn requests_per_second(subject: &Subject<'_>, deployment: &str) -> f64 {
             continue;
         };
         let rate = requests / active.as_secs_f64();
-        let mut weights: BTreeMap<Option<&str>, f64> = BTreeMap::new();
+        let (mut here, mut all) = (0.0, 0.0);
         for request in &population.requests {
-            *weights
-                .entry(deployment_of(subject, &request.path))
-                .or_default() += request.weight;
+            here += request.weight * share_of(subject, deployment, &request.path);
+            all += request.weight;
         }
-        if weights.is_empty() {
-            weights.insert(deployment_of(subject, "/"), 1.0);
+        if population.requests.is_empty() {
+            (here, all) = (share_of(subject, deployment, "/"), 1.0);
         }
-        let here = weights.get(&Some(deployment)).copied().unwrap_or(0.0);
-        total += rate * here / weights.values().sum::<f64>();
+        total += rate * here / all;
     }
     total
 }
 
-fn deployment_of<'a>(subject: &Subject<'a>, path: &str) -> Option<&'a str> {
-    let group = subject.target_group_of(path)?;
-    let service = &subject
-        .scenario
-        .load_balancer
-        .target_groups
-        .get(group)?
-        .service;
-    subject
-        .scenario
-        .services
-        .get(service)
-        .map(|service| service.selects.as_str())
+/// The share of the requests for a path that reach a deployment.
+fn share_of(subject: &Subject<'_>, deployment: &str, path: &str) -> f64 {
+    let scenario = subject.scenario;
+    let reaches = |group: &str| {
+        let group = scenario.load_balancer.target_groups.get(group);
+        let service = group.and_then(|group| scenario.services.get(&group.service));
+        service.is_some_and(|service| service.selects == deployment)
+    };
+    let groups = subject.target_groups_of(path).into_iter();
+    groups
+        .filter(|(group, _)| reaches(group))
+        .map(|(_, share)| share)
+        .sum()
 }

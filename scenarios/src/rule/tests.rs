@@ -590,3 +590,58 @@ fn session_affinity_has_the_api_servers_default_and_range() {
     let long = "services.web.session_affinity_timeout=\"2d\"";
     assert_eq!(errors(&[client_ip, long])[0].0, code::OUT_OF_RANGE);
 }
+
+#[test]
+fn a_rule_may_split_requests_by_weight() {
+    let groups = "load_balancer.target_groups={ \"old\": (service: \"web\"), \"new\": (service: \"web\", target_type: Ip) }";
+    let chained = "cluster.network=CiliumChained";
+    let forward =
+        |weights: &str| format!("load_balancer.rules=[(path: \"/\", forward: {weights})]");
+    let both = forward("{ \"old\": 9, \"new\": 1 }");
+    let loaded = with(&[groups, chained, &both]).expect("right").0;
+    let population = loaded.cases[0].blueprint.populations.iter().next().cloned();
+    let classes = population.expect("one population").classes;
+    let shares: Vec<f64> = classes.iter().map(|class| class.weight).collect();
+    assert_eq!(shares, [0.9, 0.1]);
+    assert!(classes.iter().all(|class| class.path == "/"));
+
+    let wrong = |weights: &str| errors(&[groups, chained, &forward(weights)]);
+    let unknown = wrong("{ \"old\": 9, \"now\": 1 }");
+    assert_eq!(unknown, found(code::DANGLING_NAME, "1"));
+    for weights in ["{}", "{ \"old\": 0 }", "{ \"old\": 1000 }"] {
+        assert_eq!(wrong(weights)[0].0, code::OUT_OF_RANGE, "{weights}");
+    }
+}
+
+#[test]
+fn timeouts_and_retries_have_ranges() {
+    let loaded = with(&[
+        "clients.users.timeout=\"10s\"",
+        "clients.users.retries=(at_most: 2, budget: 0.1)",
+    ]);
+    let population = loaded.expect("right").0.cases[0]
+        .blueprint
+        .populations
+        .iter()
+        .next()
+        .cloned();
+    let config = population.expect("one population").config;
+    assert_eq!(config.timeout, Some(sim_core::SimDuration::from_secs(10)));
+    assert_eq!(
+        (config.retries.at_most, config.retries.budget),
+        (2, Some(0.1))
+    );
+    for (wrong, place) in [
+        ("clients.users.timeout=\"0s\"", "\"0s\""),
+        ("clients.users.retries=(at_most: 11)", "11"),
+        ("clients.users.retries=(at_most: 1, budget: 1.5)", "1.5"),
+        ("clients.users.retries=(backoff: \"2h\")", "\"2h\""),
+    ] {
+        let mut sources = Sources::default();
+        let source = sources.add("test.ron", RIGHT);
+        let patch = Patch::from_argument(&mut sources, wrong).expect("a patch");
+        let errors = load(&sources, source, &[patch]).expect_err("an error");
+        assert_eq!(errors[0].code, code::OUT_OF_RANGE);
+        assert_eq!(sources.slice(errors[0].labels[0].span), place);
+    }
+}

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
+use super::forward::Forward;
 use super::{balance, pool};
 
 /// The load balancer with its listener rules and target groups.
@@ -143,8 +144,11 @@ pub struct RuleConfig {
     /// Source: Kubernetes Ingress, `pathType: Prefix`.
     pub path: String,
 
-    /// The target group that gets the request: the name of an entry of `target_groups`.
-    pub forward: String,
+    /// The target group that gets the request: the name of an entry of `target_groups`, or several with weights.
+    ///
+    /// Range: weights from 0 to 999, at most 5 groups.
+    /// Source: AWS, "Listener rules for your Application Load Balancer", forward actions.
+    pub forward: Forward,
 }
 
 impl RuleConfig {
@@ -187,7 +191,7 @@ mod tests {
     fn a_rule_matches_whole_path_elements() {
         let rule = |path: &str| RuleConfig {
             path: path.into(),
-            forward: String::new(),
+            forward: Forward::to("web"),
         };
         assert!(rule("/nginx").matches("/nginx"));
         assert!(rule("/nginx/").matches("/nginx/a"));

@@ -15,6 +15,7 @@ use crate::world::event::UserId;
 pub mod balance;
 pub mod client;
 pub mod dns;
+pub mod forward;
 pub mod icmp;
 pub mod load_balancer;
 pub mod node_port;
