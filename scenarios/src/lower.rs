@@ -178,6 +178,11 @@ fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
             algorithm: written.algorithm,
             round_robin: written.round_robin,
             least_outstanding: written.least_outstanding,
+            cross_zone: written.cross_zone,
+            stickiness: written
+                .stickiness
+                .enabled
+                .then_some(written.stickiness.duration),
             upstream: written.upstream,
         })
         .collect()

@@ -154,10 +154,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "HTTP/2 and gRPC targets",
     ),
     (
-        "load_balancer.target_groups.*.cross_zone",
-        "targets of the own zone only",
-    ),
-    (
         "load_balancer.target_groups.*.upstream.pool_max_age",
         "the age of upstream connections",
     ),
@@ -179,10 +175,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "draining",
     ),
     ("load_balancer.target_groups.*.slow_start", "slow start"),
-    (
-        "load_balancer.target_groups.*.stickiness",
-        "sticky sessions",
-    ),
     (
         "load_balancer.target_groups.*.anomaly_mitigation",
         "automatic target weights",

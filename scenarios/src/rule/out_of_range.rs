@@ -88,6 +88,20 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "from \"1s\" to \"4000s\", as the ALB accepts",
     );
 
+    for (name, group) in subject.target_groups() {
+        must(
+            (least..=SimDuration::from_secs(604_800)).contains(&group.stickiness.duration),
+            &[
+                "load_balancer",
+                "target_groups",
+                name,
+                "stickiness",
+                "duration",
+            ],
+            "from \"1s\" to \"604800s\", as the ALB accepts",
+        );
+    }
+
     for (name, service) in scenario.services.iter() {
         must(
             (least..=SimDuration::from_secs(86_400)).contains(&service.session_affinity_timeout),

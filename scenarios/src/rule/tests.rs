@@ -645,3 +645,26 @@ fn timeouts_and_retries_have_ranges() {
         assert_eq!(sources.slice(errors[0].labels[0].span), place);
     }
 }
+
+#[test]
+fn cross_zone_and_stickiness_have_the_albs_defaults_and_ranges() {
+    let group = |changes: &[&str]| {
+        let loaded = with(changes).expect("right").0;
+        let group = loaded.cases[0]
+            .blueprint
+            .target_groups
+            .iter()
+            .next()
+            .cloned();
+        let group = group.expect("one target group");
+        (group.cross_zone, group.stickiness)
+    };
+    assert_eq!(group(&[]), (true, None));
+    let off = "load_balancer.target_groups.web.cross_zone=false";
+    assert_eq!(group(&[off]), (false, None));
+    let sticky = "load_balancer.target_groups.web.stickiness=(enabled: true)";
+    let day = sim_core::SimDuration::from_secs(86_400);
+    assert_eq!(group(&[sticky]), (true, Some(day)));
+    let month = "load_balancer.target_groups.web.stickiness=(enabled: true, duration: \"30d\")";
+    assert_eq!(errors(&[month]), found(code::OUT_OF_RANGE, "\"30d\""));
+}

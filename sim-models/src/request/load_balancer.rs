@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
 use super::forward::Forward;
-use super::{balance, pool};
+use super::{balance, pool, stickiness};
 
 /// The load balancer with its listener rules and target groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +110,17 @@ pub struct TargetGroupConfig {
     #[serde(default)]
     pub least_outstanding: balance::least_outstanding::Config,
 
+    /// Whether load balancer nodes use the targets of all zones; if not, those of their own zone only.
+    ///
+    /// Default: true.
+    /// Source: AWS, "Edit target group attributes", `load_balancing.cross_zone.enabled`; always on for an ALB otherwise.
+    #[serde(default = "yes")]
+    pub cross_zone: bool,
+
+    /// Sticky sessions.
+    #[serde(default)]
+    pub stickiness: stickiness::Config,
+
     /// Connections from the load balancer to targets.
     #[serde(default)]
     pub upstream: pool::Config,
@@ -166,6 +177,10 @@ impl Default for Kind {
             nodes_per_zone: one(),
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> NonZeroU32 {

@@ -24,6 +24,7 @@ pub mod pool;
 pub mod retry;
 pub mod select;
 pub mod server;
+pub mod stickiness;
 
 /// A moment in the life of a request that is worth a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

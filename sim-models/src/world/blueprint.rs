@@ -119,6 +119,10 @@ pub struct TargetGroup {
     pub round_robin: round_robin::Config,
     /// Details of the choice by requests in progress.
     pub least_outstanding: least_outstanding::Config,
+    /// Whether load balancer nodes use the targets of all zones, or of their own only.
+    pub cross_zone: bool,
+    /// How long a cookie leads a client back to its target; `None` without sticky sessions.
+    pub stickiness: Option<SimDuration>,
     /// Connections to targets.
     pub upstream: pool::Config,
 }
@@ -163,6 +167,34 @@ impl Blueprint {
             &self.pods,
             self.network,
         )
+    }
+
+    /// The zone of each target of a group, by position.
+    pub fn zones_of_targets(&self, group: TargetGroupId) -> Vec<ZoneId> {
+        let TargetGroup {
+            target_type,
+            nodes,
+            service,
+            ..
+        } = &self.target_groups[group];
+        match (target_type, nodes) {
+            (TargetType::Instance, None) => self.nodes.iter().map(|node| node.zone).collect(),
+            (TargetType::Instance, Some(nodes)) => {
+                nodes.iter().map(|&node| self.nodes[node].zone).collect()
+            }
+            (TargetType::Ip, _) => {
+                // In the order of the world's endpoints: by node, then by pod.
+                let mut homes: Vec<(NodeId, PodId)> = self
+                    .endpoints(*service)
+                    .map(|pod| (self.pods[pod].node, pod))
+                    .collect();
+                homes.sort_unstable();
+                homes
+                    .iter()
+                    .map(|&(node, _)| self.nodes[node].zone)
+                    .collect()
+            }
+        }
     }
 
     /// Entries of a target group: nodes or pods.

@@ -101,6 +101,10 @@ pub(super) struct Group {
     pub(super) upstream: pool::Config,
     pub(super) first_target: u32,
     pub(super) targets: u32,
+    /// With cross-zone off, the targets that each load balancer node uses, by position.
+    pub(super) in_sight: Option<Vec<Vec<u32>>>,
+    /// How long a cookie leads a client back to its target.
+    pub(super) stickiness: Option<SimDuration>,
     /// The load balancer closes a connection that was idle for this long.
     pub(super) idle_timeout: SimDuration,
 }
@@ -252,9 +256,26 @@ fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
                 upstream: group.upstream,
                 first_target: first_target - targets,
                 targets,
+                in_sight: (!group.cross_zone).then(|| in_sight(blueprint, id)),
+                stickiness: group.stickiness,
                 idle_timeout: blueprint.load_balancer.idle_timeout,
             }
         })
+        .collect()
+}
+
+/// The targets in the zone of each load balancer node.
+fn in_sight(blueprint: &Blueprint, group: TargetGroupId) -> Vec<Vec<u32>> {
+    let zones = blueprint.zones_of_targets(group);
+    let targets_in = |zone: &ZoneId| {
+        let here = zones.iter().zip(0..).filter(|(other, _)| *other == zone);
+        here.map(|(_, position)| position).collect()
+    };
+    blueprint
+        .load_balancer
+        .nodes
+        .iter()
+        .map(targets_in)
         .collect()
 }
 

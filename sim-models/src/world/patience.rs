@@ -167,6 +167,11 @@ impl<R: Recorder> World<R> {
         if let (Some(group), Some(target)) = (request.target_group, request.target) {
             let position = target.0 - self.groups[group].first_target;
             self.outstanding[group].end(request.load_balancer_node, position);
+            if let (Some(duration), Some(answered)) = (self.groups[group].stickiness, in_time)
+                && let Some(jar) = self.populations[request.population].jar_mut(request)
+            {
+                jar.keep(group, position, answered + duration);
+            }
         }
         let then = self.what_then(id);
         self.recorder

@@ -9,6 +9,7 @@ use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, 
 use crate::observe::{Observation, Recorder};
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::node_port::SeenAtPod;
+use crate::request::stickiness::Jar;
 use crate::request::{Hop, Outcome, Request, dns, retry, word};
 use crate::streams::{REQUESTS, RETRIES};
 
@@ -38,6 +39,11 @@ pub(super) struct State {
     classes: Vec<Class>,
     addresses: Vec<Address>,
     first_address: u64,
+    /// The cookies of each client: of each user of a closed loop, else of each address. Empty where nobody sets any, and
+    /// for curl, which keeps none.
+    jars: Vec<Jar>,
+    /// The first user of a closed loop.
+    first_user: u32,
 }
 
 /// When requests start.
@@ -149,6 +155,17 @@ impl State {
         let Population {
             config, classes, ..
         } = &blueprint.populations[id];
+        let first_user = users.start;
+        let sets_cookies = blueprint
+            .target_groups
+            .iter()
+            .any(|group| group.stickiness.is_some());
+        let jars = match config.arrivals {
+            _ if !sets_cookies => 0,
+            Arrivals::CurlLoop { .. } => 0,
+            Arrivals::Closed { .. } => users.len(),
+            _ => config.addresses.get() as usize,
+        };
         let mut blocks = streams.blocks(REQUESTS, u64::from(id.0));
         let pace = Pace::new(&config.arrivals, users)?;
         let (reuse, most) = match config.arrivals {
@@ -180,6 +197,8 @@ impl State {
                 .map(|_| Address::default())
                 .collect(),
             first_address,
+            jars: vec![Jar::default(); jars],
+            first_user,
         })
     }
 
@@ -231,6 +250,24 @@ impl State {
     /// Whether a client tries again after an attempt that failed; if so, the budget has paid for it.
     pub(super) fn pays_for_retry(&mut self, attempt: u8) -> bool {
         attempt < self.retries.at_most && self.budget.pay()
+    }
+
+    /// The cookies of whoever asks.
+    pub(super) fn jar(&self, request: &Request) -> Option<&Jar> {
+        self.jars.get(self.jar_of(request))
+    }
+
+    /// The cookies of whoever asks, to change.
+    pub(super) fn jar_mut(&mut self, request: &Request) -> Option<&mut Jar> {
+        let jar = self.jar_of(request);
+        self.jars.get_mut(jar)
+    }
+
+    fn jar_of(&self, request: &Request) -> usize {
+        match request.user {
+            Some(UserId(user)) => (user - self.first_user) as usize,
+            None => request.address as usize,
+        }
     }
 
     fn class(&self, draw: u32) -> u32 {

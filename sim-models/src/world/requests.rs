@@ -61,7 +61,23 @@ impl<R: Recorder> World<R> {
             tie: group.tie,
             word: draws.word(word::TARGET),
         };
-        let Some(position) = group.algorithm.pick(&mut self.cursors[cursor], view) else {
+        let cursor = &mut self.cursors[cursor];
+        let mut choose = || match &group.in_sight {
+            None => group.algorithm.pick(cursor, view),
+            Some(in_sight) => {
+                let positions = &in_sight[node.index()];
+                group.algorithm.pick_among(cursor, view, positions)
+            }
+        };
+        let picked = match group.stickiness {
+            None => choose(),
+            Some(_) => {
+                let jar = self.populations[request.population].jar(request);
+                jar.and_then(|jar| jar.target(group_id, now))
+                    .or_else(choose)
+            }
+        };
+        let Some(position) = picked else {
             return self.fail(id, Outcome::NoTarget, now, agenda);
         };
         outstanding.begin(node, position);

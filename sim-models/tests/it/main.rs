@@ -7,4 +7,5 @@ mod layouts;
 mod patience;
 mod placement;
 mod selection;
+mod spread;
 mod support;

@@ -164,6 +164,8 @@ pub(crate) fn add_service(
         algorithm: Algorithm::RoundRobin,
         round_robin: round_robin::Config::default(),
         least_outstanding: least_outstanding::Config::default(),
+        cross_zone: true,
+        stickiness: None,
         upstream: pool::Config::default(),
     })
 }

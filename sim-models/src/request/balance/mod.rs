@@ -80,7 +80,53 @@ impl Algorithm {
             Self::WeightedRandom => weighted_random::pick(view.count, view.word),
             Self::TwoChoices => {
                 let counts = view.outstanding.expect("requests in progress are counted");
-                two_choices::pick(counts, view.count, view.word)
+                two_choices::pick(|target| counts.outstanding(target), view.count, view.word)
+            }
+        }?;
+        cursor.last = picked;
+        Some(picked)
+    }
+}
+
+impl Algorithm {
+    /// Picks one of some targets, whose positions rise; `None` exactly when there are none.
+    ///
+    /// # Panics
+    ///
+    /// When the algorithm looks at requests in progress and the view does not show them.
+    pub fn pick_among(self, cursor: &mut Cursor, view: View<'_>, positions: &[u32]) -> Option<u32> {
+        if positions.len() == view.count as usize {
+            return self.pick(cursor, view);
+        }
+        let after = |positions: &[u32]| {
+            let next = positions.partition_point(|&position| position <= cursor.last);
+            positions.get(next).or(positions.first()).copied()
+        };
+        let picked = match self {
+            Self::RoundRobin => after(positions),
+            Self::WeightedRandom => {
+                let count = positions.len() as u32;
+                weighted_random::pick(count, view.word).map(|nth| positions[nth as usize])
+            }
+            Self::LeastOutstandingRequests => {
+                let counts = view.outstanding.expect("requests in progress are counted");
+                let busy = |&position: &u32| counts.outstanding(position);
+                let fewest = positions.iter().map(|position| busy(position)).min()?;
+                let tied = positions.iter().copied();
+                let tied: Vec<u32> = tied.filter(|position| busy(position) == fewest).collect();
+                match view.tie {
+                    Tie::RoundRobin => after(&tied),
+                    Tie::Random => {
+                        let nth = weighted_random::pick(tied.len() as u32, view.word);
+                        nth.map(|nth| tied[nth as usize])
+                    }
+                }
+            }
+            Self::TwoChoices => {
+                let counts = view.outstanding.expect("requests in progress are counted");
+                let load = |nth: u32| counts.outstanding(positions[nth as usize]);
+                let nth = two_choices::pick(load, positions.len() as u32, view.word);
+                nth.map(|nth| positions[nth as usize])
             }
         }?;
         cursor.last = picked;
@@ -159,5 +205,54 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn among_all_targets_the_choice_is_the_same_as_without_a_list() {
+        let all: Vec<u32> = (0..5).collect();
+        for algorithm in Algorithm::ALL {
+            let counts = Counts::new(5);
+            let mut plain = Cursor::starting_at(3, 5);
+            let mut listed = plain;
+            for word in (0..20).map(|n| n << 27) {
+                assert_eq!(
+                    algorithm.pick(&mut plain, view(&counts, 5, word)),
+                    algorithm.pick_among(&mut listed, view(&counts, 5, word), &all)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn only_listed_targets_are_picked_and_all_of_them() {
+        for algorithm in Algorithm::ALL {
+            let mut counts = Counts::new(6);
+            let mut cursor = Cursor::starting_at(0, 6);
+            let mut picked = Vec::new();
+            for word in (0..40).map(|n: u32| n.wrapping_mul(0x9e37_79b9)) {
+                let position =
+                    algorithm.pick_among(&mut cursor, view(&counts, 6, word), &[1, 4, 5]);
+                let position = position.expect("there are targets");
+                counts.begin(position);
+                picked.push(position);
+            }
+            picked.sort_unstable();
+            picked.dedup();
+            assert_eq!(picked, [1, 4, 5], "{algorithm:?}");
+            let none = algorithm.pick_among(&mut cursor, view(&counts, 6, 0), &[]);
+            assert_eq!(none, None);
+        }
+    }
+
+    #[test]
+    fn in_turn_goes_on_after_the_target_served_last_whatever_the_list() {
+        let counts = Counts::new(6);
+        let mut cursor = Cursor::starting_at(0, 6);
+        let turn = |list: &[u32], cursor: &mut Cursor| {
+            Algorithm::RoundRobin.pick_among(cursor, view(&counts, 6, 0), list)
+        };
+        assert_eq!(turn(&[0, 2, 4], &mut cursor), Some(0));
+        assert_eq!(turn(&[0, 1, 4], &mut cursor), Some(1));
+        assert_eq!(turn(&[0, 1], &mut cursor), Some(0));
     }
 }
