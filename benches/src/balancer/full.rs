@@ -18,9 +18,9 @@ use sim_models::cluster::service::TrafficPolicy;
 use sim_models::cluster::topology::{Links, Network, Node, Pod, Tunnel};
 use sim_models::id::{DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
 use sim_models::quantity::{Rate, Size};
-use sim_models::request::load_balancer::{IcmpUnreachable, TargetType};
+use sim_models::request::load_balancer::{CONNECT_TIMEOUT, IcmpUnreachable, TargetType};
 use sim_models::request::server::{Software, WhenFull};
-use sim_models::request::{balance, client, dns, node_port, pool, server};
+use sim_models::request::{balance, client, dns, node_port, pool, retry, server};
 use sim_models::world::{self, blueprint};
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -152,6 +152,8 @@ fn load_balancer() -> blueprint::LoadBalancer {
     blueprint::LoadBalancer {
         nodes: [ZoneId(0)].into_iter().collect(),
         idle_timeout: SimDuration::from_secs(60),
+        connect_timeout: CONNECT_TIMEOUT,
+        response_timeout: SimDuration::from_secs(60),
         proxy_latency: Dist::Constant(SimDuration::ZERO),
         icmp_unreachable: IcmpUnreachable::Refuse,
     }
@@ -170,6 +172,8 @@ fn target_group(reuse: Reuse) -> blueprint::TargetGroup {
         algorithm: balance::Algorithm::RoundRobin,
         round_robin: Default::default(),
         least_outstanding: Default::default(),
+        cross_zone: true,
+        stickiness: None,
         upstream: pool::Config {
             pool_max_requests,
             ..pool::Config::default()
@@ -192,6 +196,8 @@ fn population(active: SimDuration) -> blueprint::Population {
             start: SimDuration::ZERO,
             stop: Some(active),
             stop_after: None,
+            timeout: None,
+            retries: retry::Config::default(),
         },
         classes: vec![blueprint::RequestClass {
             path: "/".to_owned(),

@@ -111,7 +111,7 @@ impl Algorithm {
             Self::LeastOutstandingRequests => {
                 let counts = view.outstanding.expect("requests in progress are counted");
                 let busy = |&position: &u32| counts.outstanding(position);
-                let fewest = positions.iter().map(|position| busy(position)).min()?;
+                let fewest = positions.iter().map(busy).min()?;
                 let tied = positions.iter().copied();
                 let tied: Vec<u32> = tied.filter(|position| busy(position) == fewest).collect();
                 match view.tie {
