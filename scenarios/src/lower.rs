@@ -1,6 +1,6 @@
 //! From a scenario as written to a blueprint as meant: names become ids, defaults that depend on other parts are filled in.
 
-use sim_core::SimDuration;
+use sim_core::{Dist, SimDuration};
 use sim_models::cluster::topology::{Node, Pod};
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
@@ -160,6 +160,7 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
     LoadBalancer {
         nodes: nodes.collect(),
         idle_timeout: written.idle_timeout,
+        client_keep_alive: written.client_keep_alive,
         connect_timeout: CONNECT_TIMEOUT,
         response_timeout: written.idle_timeout,
         proxy_latency: written.proxy_latency.clone(),
@@ -214,19 +215,20 @@ fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> 
             }
         },
     };
-    let split = |path: &str, weight: f64| {
+    let split = |path: &str, weight: f64, demand: Option<&Dist>| {
         let class = |(target_group, share): (Option<TargetGroupId>, f64)| RequestClass {
             path: path.to_owned(),
             weight: weight * share,
+            demand: demand.cloned(),
             target_group,
         };
         shares(path).into_iter().map(class).collect::<Vec<_>>()
     };
     match population.requests.as_slice() {
-        [] => split("/", 1.0),
+        [] => split("/", 1.0, None),
         requests => requests
             .iter()
-            .flat_map(|request| split(&request.path, request.weight))
+            .flat_map(|request| split(&request.path, request.weight, request.demand.as_ref()))
             .collect(),
     }
 }

@@ -135,10 +135,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ),
     ("load_balancer.syn_retransmit", "repeats of lost SYNs"),
     ("load_balancer.retry", "retries by the load balancer"),
-    (
-        "load_balancer.client_keep_alive",
-        "the age of client connections",
-    ),
     ("load_balancer.http2", "HTTP/2"),
     ("load_balancer.tls_handshake_timeout", "TLS to targets"),
     ("load_balancer.controller", "AWS Load Balancer Controller"),
@@ -152,10 +148,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     (
         "load_balancer.target_groups.*.protocol_version",
         "HTTP/2 and gRPC targets",
-    ),
-    (
-        "load_balancer.target_groups.*.upstream.pool_max_age",
-        "the age of upstream connections",
     ),
     (
         "load_balancer.target_groups.*.health_check",
@@ -199,11 +191,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ),
     ("clients.*.connect_timeout", "impatient clients"),
     ("clients.*.requests.*.bytes", "request bodies"),
-    ("clients.*.requests.*.demand", "classes of work"),
-    (
-        "clients.*.connection.max_age",
-        "the age of client connections",
-    ),
 ];
 
 /// What a path of a scenario is for, when it is known and not modelled yet.

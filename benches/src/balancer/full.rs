@@ -152,6 +152,7 @@ fn load_balancer() -> blueprint::LoadBalancer {
     blueprint::LoadBalancer {
         nodes: [ZoneId(0)].into_iter().collect(),
         idle_timeout: SimDuration::from_secs(60),
+        client_keep_alive: SimDuration::from_secs(3600),
         connect_timeout: CONNECT_TIMEOUT,
         response_timeout: SimDuration::from_secs(60),
         proxy_latency: Dist::Constant(SimDuration::ZERO),
@@ -202,6 +203,7 @@ fn population(active: SimDuration) -> blueprint::Population {
         classes: vec![blueprint::RequestClass {
             path: "/".to_owned(),
             weight: 1.0,
+            demand: None,
             target_group: Some(TargetGroupId(0)),
         }],
     }

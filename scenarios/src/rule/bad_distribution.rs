@@ -10,11 +10,16 @@ use crate::diagnostic::Diagnostic;
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut look = |path: &[&str], dist: &Dist| {
         if let Err(error) = dist.sampler() {
-            let help = format!(
-                "see `twohop explain {}`",
-                path.join(".")
-                    .replace(path[1], if path.len() > 2 { "*" } else { path[1] })
-            );
+            let shown = path.iter().enumerate().map(|(place, step)| {
+                let is_name = place == 1 && path.len() > 2;
+                if is_name || step.parse::<usize>().is_ok() {
+                    "*"
+                } else {
+                    step
+                }
+            });
+            let shown: Vec<&str> = shown.collect();
+            let help = format!("see `twohop explain {}`", shown.join("."));
             found.push(
                 Diagnostic::error(code::BAD_DISTRIBUTION, error.to_string())
                     .label(subject.at(path), "")
@@ -30,6 +35,12 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     for (name, population) in subject.scenario.clients.iter() {
         look(&["clients", name, "rtt"], &population.rtt);
+        for (index, request) in population.requests.iter().enumerate() {
+            if let Some(demand) = &request.demand {
+                let index = index.to_string();
+                look(&["clients", name, "requests", &index, "demand"], demand);
+            }
+        }
         if let Arrivals::Closed { think, .. } = &population.arrivals {
             look(&["clients", name, "arrivals", "think"], think);
         }

@@ -88,7 +88,25 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "from \"1s\" to \"4000s\", as the ALB accepts",
     );
 
+    must(
+        (SimDuration::from_secs(60)..=SimDuration::from_secs(604_800))
+            .contains(&scenario.load_balancer.client_keep_alive),
+        &["load_balancer", "client_keep_alive"],
+        "from \"60s\" to \"604800s\", as the ALB accepts",
+    );
+
     for (name, group) in subject.target_groups() {
+        must(
+            group.upstream.pool_max_age.is_none_or(|age| age > zero),
+            &[
+                "load_balancer",
+                "target_groups",
+                name,
+                "upstream",
+                "pool_max_age",
+            ],
+            "longer than 0",
+        );
         must(
             (least..=SimDuration::from_secs(604_800)).contains(&group.stickiness.duration),
             &[
@@ -128,6 +146,11 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         must(
             population.connection.idle_timeout > zero,
             &["clients", name, "connection", "idle_timeout"],
+            "longer than 0",
+        );
+        must(
+            population.connection.max_age.is_none_or(|age| age > zero),
+            &["clients", name, "connection", "max_age"],
             "longer than 0",
         );
         must(

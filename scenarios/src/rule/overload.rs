@@ -1,5 +1,6 @@
 //! T106: more work than the pods can do.
 
+use sim_core::Dist;
 use sim_models::request::client::Arrivals;
 
 use super::Subject;
@@ -8,13 +9,9 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (name, deployment) in subject.scenario.deployments.iter() {
-        let Ok(service_time) = deployment.server.service_time.sampler() else {
-            continue;
-        };
-        let rate = requests_per_second(subject, name);
+        let Load { rate, busy } = load(subject, name, &deployment.server.service_time);
         let workers =
             f64::from(deployment.replicas.get()) * f64::from(deployment.server.workers.get());
-        let busy = rate * service_time.mean();
         if busy >= workers {
             let pods = deployment.replicas;
             found.push(
@@ -29,9 +26,20 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What reaches a deployment.
+#[derive(Default)]
+struct Load {
+    /// Requests per second.
+    rate: f64,
+    /// Workers that they keep busy on average.
+    busy: f64,
+}
+
 /// Open-loop requests that reach a deployment; whoever waits for answers slows down by himself.
-fn requests_per_second(subject: &Subject<'_>, deployment: &str) -> f64 {
-    let mut total = 0.0;
+fn load(subject: &Subject<'_>, deployment: &str, service_time: &Dist) -> Load {
+    // A distribution that makes no sense is another rule's affair.
+    let mean = |work: &Dist| work.sampler().map_or(0.0, |sampler| sampler.mean());
+    let mut load = Load::default();
     for population in subject.scenario.clients.values() {
         let from = population.start;
         let until = population
@@ -46,17 +54,24 @@ fn requests_per_second(subject: &Subject<'_>, deployment: &str) -> f64 {
             continue;
         };
         let rate = requests / active.as_secs_f64();
-        let (mut here, mut all) = (0.0, 0.0);
-        for request in &population.requests {
-            here += request.weight * share_of(subject, deployment, &request.path);
-            all += request.weight;
+        let requests = population.requests.iter();
+        let mut asked: Vec<(&str, f64, &Dist)> = requests
+            .map(|request| {
+                let work = request.demand.as_ref().unwrap_or(service_time);
+                (request.path.as_str(), request.weight, work)
+            })
+            .collect();
+        if asked.is_empty() {
+            asked.push(("/", 1.0, service_time));
         }
-        if population.requests.is_empty() {
-            (here, all) = (share_of(subject, deployment, "/"), 1.0);
+        let all: f64 = asked.iter().map(|(_, weight, _)| weight).sum();
+        for (path, weight, work) in asked {
+            let here = rate * weight / all * share_of(subject, deployment, path);
+            load.rate += here;
+            load.busy += here * mean(work);
         }
-        total += rate * here / all;
     }
-    total
+    load
 }
 
 /// The share of the requests for a path that reach a deployment.

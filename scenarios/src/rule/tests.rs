@@ -668,3 +668,38 @@ fn cross_zone_and_stickiness_have_the_albs_defaults_and_ranges() {
     let month = "load_balancer.target_groups.web.stickiness=(enabled: true, duration: \"30d\")";
     assert_eq!(errors(&[month]), found(code::OUT_OF_RANGE, "\"30d\""));
 }
+
+#[test]
+fn ages_and_classes_of_work_are_read_and_checked() {
+    for right in [
+        "load_balancer.client_keep_alive=\"10min\"",
+        "clients.users.connection.max_age=\"5min\"",
+        "load_balancer.target_groups.web.upstream=(pool_max_age: \"1min\")",
+        "clients.users.requests=[(path: \"/\", demand: Exponential(mean: \"5ms\"))]",
+    ] {
+        assert_eq!(warnings(&[right]), [], "{right}");
+    }
+    for (wrong, code) in [
+        (
+            "load_balancer.client_keep_alive=\"10s\"",
+            code::OUT_OF_RANGE,
+        ),
+        (
+            "clients.users.connection.max_age=\"0s\"",
+            code::OUT_OF_RANGE,
+        ),
+        (
+            "load_balancer.target_groups.web.upstream=(pool_max_age: \"0s\")",
+            code::OUT_OF_RANGE,
+        ),
+        (
+            "clients.users.requests=[(path: \"/\", demand: LogNormal(mean: \"0s\", cv: 1.0))]",
+            code::BAD_DISTRIBUTION,
+        ),
+    ] {
+        assert_eq!(errors(&[wrong])[0].0, code, "{wrong}");
+    }
+    // 100/s of 1 s each need 100 workers; there are 16.
+    let heavy = "clients.users.requests=[(path: \"/\", demand: \"1s\")]";
+    assert_eq!(warnings(&[heavy])[0].0, code::OVERLOAD);
+}

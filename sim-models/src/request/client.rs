@@ -251,6 +251,12 @@ pub struct RequestConfig {
     /// Range: above 0. Default: 1.
     #[serde(default = "unit_weight")]
     pub weight: f64,
+
+    /// Work of such a request in the pod, where it is not that of all others.
+    ///
+    /// Default: the `service_time` of the deployment's server.
+    #[serde(default)]
+    pub demand: Option<Dist>,
 }
 
 /// How long a client keeps a connection to the load balancer.
@@ -268,6 +274,11 @@ pub struct ConnectionConfig {
     /// Range: above 0. Default: "90s".
     /// Source: Go `net/http.DefaultTransport.IdleConnTimeout`.
     pub idle_timeout: SimDuration,
+
+    /// A client uses no connection that is older than this. The load balancer's `client_keep_alive` may come first.
+    ///
+    /// Range: above 0. Default: no limit.
+    pub max_age: Option<SimDuration>,
 }
 
 /// Requests that one client connection carries.
@@ -291,6 +302,7 @@ impl Default for ConnectionConfig {
         Self {
             reuse: Reuse::default(),
             idle_timeout: SimDuration::from_secs(90),
+            max_age: None,
         }
     }
 }
@@ -458,6 +470,8 @@ fn after_hazard(
 pub struct Connection {
     /// Where it ends.
     pub load_balancer_node: LoadBalancerNodeId,
+    /// When it was dialled.
+    pub opened_at: SimTime,
     /// Requests that it may still carry.
     pub remaining: u64,
     /// When the last answer on it reached the client.
@@ -513,6 +527,7 @@ mod tests {
     fn connection(free_since: u64) -> Connection {
         Connection {
             load_balancer_node: LoadBalancerNodeId(0),
+            opened_at: SimTime::ZERO,
             remaining: 9,
             free_since: SimTime::from_nanos(free_since),
         }

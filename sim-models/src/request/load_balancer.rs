@@ -37,6 +37,13 @@ pub struct Config {
     #[serde(default = "default_idle_timeout")]
     pub idle_timeout: SimDuration,
 
+    /// Age at which the load balancer closes a client's connection: it answers one more request and says so.
+    ///
+    /// Range: "60s" to "604800s". Default: "3600s".
+    /// Source: AWS, "Application Load Balancers", `client_keep_alive.seconds`.
+    #[serde(default = "default_client_keep_alive")]
+    pub client_keep_alive: SimDuration,
+
     /// Time that a request spends inside a load balancer node.
     ///
     /// Range: 0 and up; plausible 0.2 to 5 ms. Default: LogNormal(median: "500us", p99: "2ms").
@@ -189,6 +196,10 @@ fn one() -> NonZeroU32 {
 
 fn default_idle_timeout() -> SimDuration {
     SimDuration::from_secs(60)
+}
+
+fn default_client_keep_alive() -> SimDuration {
+    SimDuration::from_secs(3600)
 }
 
 fn default_proxy_latency() -> Dist {

@@ -41,6 +41,12 @@ pub struct Config {
     /// Range: 1 and up. Default: no limit (the server's `keep_alive.max_requests` may come first).
     /// Assumption: not published.
     pub pool_max_requests: Option<std::num::NonZeroU64>,
+
+    /// Age at which the load balancer closes a connection, once it carries no request.
+    ///
+    /// Range: above 0; plausible "60s" and up. Default: no limit.
+    /// Assumption: not published.
+    pub pool_max_age: Option<SimDuration>,
 }
 
 /// Which idle connection is reused.
@@ -88,6 +94,8 @@ pub struct Upstream {
     pub first_leg: SimDuration,
     /// One-way delay from the node to the pod; without jitter. Zero with `ip`.
     pub second_leg: SimDuration,
+    /// When it was opened.
+    pub opened_at: SimTime,
     /// Requests begun on it.
     pub requests: u64,
     /// When the server will close it, if it stays idle.
@@ -140,7 +148,7 @@ pub struct Path {
 }
 
 impl Upstream {
-    fn new(path: Path) -> Self {
+    fn new(path: Path, opened_at: SimTime) -> Self {
         Self {
             load_balancer_node: path.load_balancer_node,
             group: path.group,
@@ -152,6 +160,7 @@ impl Upstream {
             cross_zone: path.cross_zone,
             first_leg: path.first_leg,
             second_leg: path.second_leg,
+            opened_at,
             requests: 0,
             server_closes_at: SimTime::MAX,
             leaves_pool_at: SimTime::MAX,
@@ -241,8 +250,8 @@ impl Pools {
     }
 
     /// Opens a connection for a request.
-    pub fn open(&mut self, path: Path) -> UpstreamId {
-        self.connections.insert(Upstream::new(path))
+    pub fn open(&mut self, path: Path, now: SimTime) -> UpstreamId {
+        self.connections.insert(Upstream::new(path, now))
     }
 
     /// Puts a connection back as the last used one.

@@ -90,6 +90,8 @@ pub struct LoadBalancer {
     pub nodes: Arena<LoadBalancerNodeId, ZoneId>,
     /// Silence that closes a connection.
     pub idle_timeout: SimDuration,
+    /// Age at which it closes a client's connection, after one more answer.
+    pub client_keep_alive: SimDuration,
     /// After this long without an answer to a connection attempt it gives up.
     pub connect_timeout: SimDuration,
     /// After this long without an answer to a request it gives up.
@@ -145,6 +147,8 @@ pub struct RequestClass {
     pub path: String,
     /// Share of the population's requests, relative to the other weights; above 0.
     pub weight: f64,
+    /// Work in the pod; `None` for what the deployment's server says.
+    pub demand: Option<sim_core::Dist>,
     /// The target group that the first matching rule names; `None` where no rule matches.
     pub target_group: Option<TargetGroupId>,
 }

@@ -31,6 +31,10 @@ pub(super) struct State {
     rtt: Sampler,
     reuse: Reuse,
     idle_timeout: SimDuration,
+    /// A client uses no connection that is as old as this.
+    max_age: SimDuration,
+    /// The load balancer closes a connection after the first answer from this age on.
+    client_keep_alive: SimDuration,
     dns: dns::Config,
     /// A client gives up after this long.
     timeout: Option<SimDuration>,
@@ -188,6 +192,8 @@ impl State {
                 .connection
                 .idle_timeout
                 .min(blueprint.load_balancer.idle_timeout),
+            max_age: config.connection.max_age.unwrap_or(SimDuration::MAX),
+            client_keep_alive: blueprint.load_balancer.client_keep_alive,
             dns: config.dns,
             timeout: config.timeout,
             retries: config.retries,
@@ -324,10 +330,8 @@ fn cumulate(
             .map(|group| (group, blueprint.target_groups[group].service));
         let demand = goal.map(|(_, service)| {
             let deployment = blueprint.services[service].selects;
-            blueprint.deployments[deployment]
-                .server
-                .service_time
-                .sampler()
+            let of_server = &blueprint.deployments[deployment].server.service_time;
+            class.demand.as_ref().unwrap_or(of_server).sampler()
         });
         cumulated.push(Class {
             up_to: (sum / total * 4_294_967_296.0) as u64,
@@ -498,11 +502,17 @@ impl State {
     ) -> (Connection, bool) {
         let number = self.first_address + u64::from(address);
         let address = &mut self.addresses[address as usize];
-        if self.reuse != Reuse::Never
-            && let Some(mut connection) = address.connections.take(now, self.idle_timeout)
-        {
-            connection.remaining -= 1;
-            return (connection, false);
+        if self.reuse != Reuse::Never {
+            while let Some(mut connection) = address.connections.take(now, self.idle_timeout) {
+                let age = now - connection.opened_at;
+                if age >= self.max_age {
+                    continue;
+                }
+                // Past its age limit the load balancer closes with the next answer.
+                let is_last = age >= self.client_keep_alive;
+                connection.remaining = if is_last { 0 } else { connection.remaining - 1 };
+                return (connection, false);
+            }
         }
         let node: LoadBalancerNodeId = dns::pick(
             self.dns,
@@ -518,6 +528,7 @@ impl State {
         (
             Connection {
                 load_balancer_node: node,
+                opened_at: now,
                 remaining: requests - 1,
                 free_since: now,
             },

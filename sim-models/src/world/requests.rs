@@ -256,7 +256,7 @@ impl<R: Recorder> World<R> {
             pod,
             ..
         } = path;
-        let connection = self.pools.open(path);
+        let connection = self.pools.open(path, dialled);
         let one_way = self.one_way(id, connection);
         if let (Some(node), Some(group)) = (path.node, self.requests[id].target_group) {
             let service = self.groups[group].service;
@@ -411,7 +411,9 @@ impl<R: Recorder> World<R> {
         let broken = !matches!(outcome, Outcome::Ok | Outcome::Overloaded(_));
         let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO);
         let capacity = group.upstream.pool_max_idle;
-        if broken || at_once || upstream.requests >= limit || capacity == Some(0) {
+        let is_old = |age| now - upstream.opened_at >= age;
+        let aged = group.upstream.pool_max_age.is_some_and(is_old);
+        if broken || at_once || aged || upstream.requests >= limit || capacity == Some(0) {
             return self.close(id, now);
         }
         if let Some(capacity) = capacity {
@@ -440,12 +442,11 @@ impl<R: Recorder> World<R> {
             // The server's FIN needs its way to the load balancer.
             closes_at => closes_at + upstream.first_leg + upstream.second_leg,
         };
-        let idle_timeout = self.groups[upstream.group].idle_timeout;
-        let leaves = if idle_timeout == SimDuration::MAX {
-            SimTime::MAX
-        } else {
-            now + idle_timeout
-        };
+        let group = &self.groups[upstream.group];
+        let (idle_timeout, max_age) = (group.idle_timeout, group.upstream.pool_max_age);
+        let leaves = now.checked_add(idle_timeout).unwrap_or(SimTime::MAX);
+        let aged = max_age.and_then(|age| upstream.opened_at.checked_add(age));
+        let leaves = leaves.min(aged.unwrap_or(SimTime::MAX));
         upstream.leaves_pool_at = leaves.min(closed_by_server);
         if !upstream.checked && upstream.leaves_pool_at < SimTime::MAX {
             upstream.checked = true;

@@ -1,5 +1,6 @@
 //! What holds of the models as a whole: laws, theory, and the recordings of the real components.
 
+mod ages;
 mod conformance;
 mod journey;
 mod kube_proxy;

@@ -99,6 +99,7 @@ pub(crate) fn world(
         load_balancer: LoadBalancer {
             nodes: [ZoneId(0)].into_iter().collect(),
             idle_timeout: SimDuration::MAX,
+            client_keep_alive: SimDuration::MAX,
             connect_timeout: CONNECT_TIMEOUT,
             response_timeout: SimDuration::MAX,
             proxy_latency: Dist::Constant(SimDuration::ZERO),
@@ -111,6 +112,7 @@ pub(crate) fn world(
     let class = RequestClass {
         path: "/".into(),
         weight: 1.0,
+        demand: None,
         target_group: Some(group),
     };
     blueprint.populations.push(Population {

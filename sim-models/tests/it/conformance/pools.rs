@@ -145,6 +145,7 @@ impl Config {
 impl PoolConfig {
     fn upstream(&self) -> pool::Config {
         pool::Config {
+            pool_max_age: None,
             pool_pick: match self.order {
                 Order::Lifo => PoolPick::Lifo,
                 Order::Fifo => PoolPick::Fifo,

@@ -205,6 +205,7 @@ impl Case {
             .ids()
             .zip(&weights)
             .map(|(group, &weight)| RequestClass {
+                demand: None,
                 path: "/".into(),
                 weight,
                 target_group: Some(group),

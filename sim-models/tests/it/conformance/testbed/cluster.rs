@@ -198,6 +198,7 @@ fn algorithm(recorded: Algorithm) -> balance::Algorithm {
 /// used least recently. HAProxy keeps so many for each target.
 fn upstream(lb: &LoadBalancer) -> pool::Config {
     pool::Config {
+        pool_max_age: None,
         pool_pick: PoolPick::Lifo,
         pool_scope: match lb.kind {
             Kind::Nginx => PoolScope::Group,
