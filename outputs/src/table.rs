@@ -165,9 +165,9 @@ impl Column {
         }
     }
 
-    /// The same column with a unit.
+    /// The same column with a unit; an empty one is none.
     pub fn unit(mut self, unit: impl Into<String>) -> Self {
-        self.unit = Some(unit.into());
+        self.unit = Some(unit.into()).filter(|unit| !unit.is_empty());
         self
     }
 

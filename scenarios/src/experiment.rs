@@ -4,6 +4,7 @@
 //! replications are found with the first alternative alone, so no other alternative can change a result by being there.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 
 use sim_core::Fingerprint;
 use sim_models::world::RunError;
@@ -12,6 +13,7 @@ use sim_models::world::blueprint::Blueprint;
 use crate::auto::Auto;
 use crate::load::{self, Loaded};
 use crate::measure::objective::Objective;
+use crate::scenario::Scenario;
 
 pub mod answer;
 mod case;
@@ -53,6 +55,7 @@ impl Experiment {
             name: case.name.clone(),
             settings: case.point.clone(),
             blueprint: case.blueprint.clone(),
+            placed_from: Some(Arc::new(case.scenario.clone())),
         };
         Experiment {
             seed: loaded.scenario.seed,
@@ -80,6 +83,9 @@ pub struct Alternative {
     pub settings: Vec<(String, String)>,
     /// What is simulated.
     pub blueprint: Blueprint,
+    /// The scenario whose pods are placed anew in every replication, so that the answer does not hang on one draw of the
+    /// scheduler's ties; `None` to keep the pods of the blueprint, which are those of replication 0.
+    pub placed_from: Option<Arc<Scenario>>,
 }
 
 /// How often each alternative is run.

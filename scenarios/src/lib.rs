@@ -20,6 +20,7 @@ pub mod not_yet;
 pub mod parser;
 pub mod patch;
 pub mod path;
+pub mod placement;
 pub mod rule;
 pub mod scenario;
 pub mod source;

@@ -1,6 +1,6 @@
 //! From a scenario as written to a blueprint as meant: names become ids, defaults that depend on other parts are filled in.
 
-use sim_core::{Dist, SimDuration};
+use sim_core::{Dist, SimDuration, Streams};
 use sim_models::cluster::topology::{Node, Pod};
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
@@ -13,11 +13,8 @@ use sim_models::world::blueprint::{
 };
 
 use crate::auto::Auto;
+use crate::placement::Cluster;
 use crate::scenario::Scenario;
-
-mod placement;
-
-pub(crate) use placement::Placement;
 
 /// The blueprint of a scenario in which no rule found an error.
 ///
@@ -28,8 +25,6 @@ pub(crate) use placement::Placement;
 /// When the scenario breaks a rule that finds errors, such as a name that refers to nothing.
 pub fn lower(scenario: &Scenario) -> Blueprint {
     let names = Names { scenario };
-    let nodes = nodes(scenario);
-    let pods = pods(scenario, &nodes);
     Blueprint {
         run: Run {
             warm_up: match scenario.run.warm_up {
@@ -40,8 +35,8 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
             event_budget: scenario.run.event_budget,
         },
         zones: scenario.cluster.zones.iter().cloned().collect(),
-        nodes,
-        pods,
+        nodes: nodes(scenario),
+        pods: pods(scenario),
         deployments: deployments(scenario),
         services: services(&names),
         network: scenario.cluster.network,
@@ -92,28 +87,32 @@ impl Names<'_> {
     }
 }
 
-/// Nodes, group after group, each group over the zones in turn.
-fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
-    let zones = scenario.cluster.zones.len();
-    let groups = scenario.cluster.node_groups.iter();
-    let node = |name: &str, index: u32| Node {
-        name: format!("{name}-{index}"),
-        zone: ZoneId::from_index(index as usize % zones),
-    };
-    groups
-        .flat_map(|(name, group)| (0..group.count.get()).map(move |index| node(name, index)))
-        .collect()
+/// Nodes, group after group, each group over its zones in turn.
+pub(crate) fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
+    let names = Names { scenario };
+    let mut nodes = Arena::default();
+    for (name, group) in scenario.cluster.node_groups.iter() {
+        let zones = group.zones.as_ref().unwrap_or(&scenario.cluster.zones);
+        let zones: Vec<ZoneId> = zones.iter().map(|zone| names.zone(zone)).collect();
+        for index in 0..group.count.get() {
+            nodes.push(Node {
+                name: format!("{name}-{index}"),
+                zone: zones[index as usize % zones.len()],
+            });
+        }
+    }
+    nodes
 }
 
-/// Where the pods of each deployment land.
-pub(crate) fn placements(scenario: &Scenario) -> Vec<Placement> {
-    placement::place(scenario, &nodes(scenario))
+/// Pods in replication 0, deployment after deployment. Those that stay Pending are not there.
+fn pods(scenario: &Scenario) -> Arena<PodId, Pod> {
+    placed_pods(&Cluster::of(scenario), Streams::new(scenario.seed, 0))
 }
 
-/// Pods, deployment after deployment. Those that stay Pending are not there.
-fn pods(scenario: &Scenario, nodes: &Arena<NodeId, Node>) -> Arena<PodId, Pod> {
-    let placed = placement::place(scenario, nodes);
-    let deployments = scenario.deployments.names().zip(placed).enumerate();
+/// Pods in the replication of these streams, deployment after deployment. Those that stay Pending are not there.
+pub(crate) fn placed_pods(cluster: &Cluster<'_>, streams: Streams) -> Arena<PodId, Pod> {
+    let placements = cluster.place(streams).placements.into_iter();
+    let deployments = cluster.deployments().names().zip(placements).enumerate();
     deployments
         .flat_map(|(id, (name, placement))| {
             let deployment = DeploymentId::from_index(id);
@@ -130,6 +129,7 @@ fn pods(scenario: &Scenario, nodes: &Arena<NodeId, Node>) -> Arena<PodId, Pod> {
 fn deployments(scenario: &Scenario) -> Arena<DeploymentId, Deployment> {
     let deployment = |(name, written): (&str, &crate::scenario::Deployment)| Deployment {
         name: name.to_owned(),
+        replicas: written.replicas.get(),
         server: written.server.clone(),
     };
     scenario.deployments.iter().map(deployment).collect()
@@ -168,14 +168,32 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
     }
 }
 
+/// The nodes that are left where some were lost; `None` where all are there.
+///
+/// Source: AWS Load Balancer Controller, "TargetGroupBinding": nodes that are not Ready are not registered.
+fn live_nodes(scenario: &Scenario) -> Option<Vec<NodeId>> {
+    let groups = scenario.cluster.node_groups.values();
+    let lost: Vec<bool> = groups
+        .flat_map(|group| (0..group.count.get()).map(|_| group.lost.is_some()))
+        .collect();
+    let live = |node: &usize| !lost[*node];
+    lost.contains(&true).then(|| {
+        (0..lost.len())
+            .filter(live)
+            .map(NodeId::from_index)
+            .collect()
+    })
+}
+
 fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
+    let targets = live_nodes(names.scenario);
     let groups = names.scenario.load_balancer.target_groups.iter();
     groups
         .map(|(name, written)| TargetGroup {
             name: name.clone(),
             service: names.service(&written.service),
             target_type: written.target_type,
-            nodes: None,
+            nodes: targets.clone(),
             algorithm: written.algorithm,
             round_robin: written.round_robin,
             least_outstanding: written.least_outstanding,

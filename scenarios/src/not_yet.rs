@@ -49,10 +49,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.vpc_cni", "the VPC CNI's address pools"),
     ("cluster.pod_cidr_mask", "address ranges of an overlay"),
     (
-        "cluster.node_groups.*.zones",
-        "node groups in some of the zones",
-    ),
-    (
         "cluster.node_groups.*.network_bandwidth",
         "bandwidth of nodes",
     ),

@@ -3,11 +3,14 @@
 //! The decoder has looked at every value by itself. A rule looks at several: names that refer to each other, combinations that
 //! cannot be, and those that can and surprise. One file each: code, what it says, and how to mend it.
 
-use sim_core::SimDuration;
+use std::cell::OnceCell;
+
+use sim_core::{SimDuration, Streams};
 use sim_models::request::load_balancer::{RuleConfig, TargetGroupConfig};
 
 use crate::auto::Auto;
 use crate::diagnostic::{Diagnostic, in_order};
+use crate::placement::{Cluster, Placement};
 use crate::scenario::Scenario;
 use crate::source::Span;
 use crate::tree::{Node, Value};
@@ -72,7 +75,11 @@ const WARNINGS: &[Rule] = &[
 
 /// Everything that the rules say about a scenario, in the order of the text. Warnings come when there are no errors.
 pub fn check(scenario: &Scenario, tree: &Node) -> Vec<Diagnostic> {
-    let subject = Subject { scenario, tree };
+    let subject = Subject {
+        scenario,
+        tree,
+        placements: OnceCell::new(),
+    };
     let mut found = Vec::new();
     for rules in [ERRORS, EXTENT, WARNINGS] {
         rules.iter().for_each(|rule| rule(&subject, &mut found));
@@ -87,6 +94,8 @@ pub fn check(scenario: &Scenario, tree: &Node) -> Vec<Diagnostic> {
 struct Subject<'a> {
     scenario: &'a Scenario,
     tree: &'a Node,
+    /// Found out when it is first asked for.
+    placements: OnceCell<Vec<Placement>>,
 }
 
 impl<'a> Subject<'a> {
@@ -108,6 +117,14 @@ impl<'a> Subject<'a> {
             node = inside;
         }
         span
+    }
+
+    /// Whether a value is written in the file.
+    fn is_written(&self, steps: &[&str]) -> bool {
+        let value = steps
+            .iter()
+            .try_fold(self.tree, |node, step| node.get(step));
+        value.is_some()
     }
 
     /// The place of a field's name or of a map's key, or of the innermost thing around it that is written.
@@ -144,6 +161,16 @@ impl<'a> Subject<'a> {
             .values()
             .map(|deployment| u64::from(deployment.replicas.get()))
             .sum()
+    }
+
+    /// Where the pods of each deployment land in the first replication.
+    ///
+    /// For scenarios without errors only: an impossible constraint cannot be placed.
+    fn placements(&self) -> &[Placement] {
+        self.placements.get_or_init(|| {
+            let streams = Streams::new(self.scenario.seed, 0);
+            Cluster::of(self.scenario).place(streams).placements
+        })
     }
 
     /// Simulated time from start to end, the warm-up included; an automatic warm-up is part of the length.

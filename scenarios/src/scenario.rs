@@ -2,6 +2,7 @@
 //!
 //! A thin composition of the stages' own `Config` types: a knob is added at its stage and is readable here at once.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::service;
 use sim_models::cluster::topology::{Links, Network};
 use sim_models::placement::affinity::Affinity;
-use sim_models::placement::pod::{ResourceList, ResourceRequirements};
+use sim_models::placement::pod::{HostPort, InitContainer, ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
 use sim_models::placement::selector::Labels;
 use sim_models::placement::taint::{Taint, Toleration};
@@ -136,7 +137,7 @@ pub struct Cluster {
     #[serde(default = "two_zones")]
     pub zones: Vec<String>,
 
-    /// Groups of worker nodes by name. Nodes of a group are spread over the zones in turn.
+    /// Groups of worker nodes by name. Nodes of a group are spread over its zones in turn.
     pub node_groups: Named<NodeGroup>,
 
     /// Who implements Services on the nodes.
@@ -155,6 +156,21 @@ pub struct Cluster {
     #[serde(default)]
     pub daemon_sets: Named<DaemonSet>,
 
+    /// Sizes of container images, by name. A name without a tag means `:latest`.
+    ///
+    /// Pods prefer nodes that hold their images already (ImageLocality). An image whose size is not listed counts nothing.
+    /// Default: none.
+    /// Source: Kubernetes API v1, `NodeStatus.images`.
+    #[serde(default)]
+    pub images: BTreeMap<String, Memory>,
+
+    /// Labels of namespaces, by name, for the `namespace_selector` of affinity terms.
+    ///
+    /// A namespace exists when something is in it; listing it here only gives it labels.
+    /// Default: none; every namespace carries the label `kubernetes.io/metadata.name`.
+    #[serde(default)]
+    pub namespaces: BTreeMap<String, Labels>,
+
     /// Where pods land that are not placed by hand.
     #[serde(default)]
     pub scheduler: placement::Config,
@@ -168,6 +184,26 @@ pub struct NodeGroup {
     ///
     /// Required. Range: 1 and up.
     pub count: NonZeroU32,
+
+    /// The zones of the nodes, which take them in turn.
+    ///
+    /// Default: the cluster's zones.
+    #[serde(default)]
+    pub zones: Option<Vec<String>>,
+
+    /// Whether nodes carry the label `topology.kubernetes.io/zone`.
+    ///
+    /// Default: true.
+    /// Source: AWS cloud provider: the cloud node controller sets it. Clusters without one have no zone label.
+    #[serde(default = "yes")]
+    pub zone_label: bool,
+
+    /// Whether the nodes were lost after the pods had been placed, and what is left of them.
+    ///
+    /// Pods of lost nodes are placed again, as far as they fit elsewhere. The load balancer does not know lost nodes as targets.
+    /// Default: none; the nodes are there.
+    #[serde(default)]
+    pub lost: Option<Lost>,
 
     /// The EC2 instance type, which says how much room there is for pods.
     ///
@@ -200,6 +236,12 @@ pub struct NodeGroup {
     #[serde(default)]
     pub base_load: Vec<ResourceList>,
 
+    /// Images that each node holds already.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub images: Vec<String>,
+
     /// Labels of each node, besides its host name and zone.
     ///
     /// Default: none.
@@ -211,6 +253,17 @@ pub struct NodeGroup {
     /// Default: none.
     #[serde(default)]
     pub taints: Vec<Taint>,
+}
+
+/// What is left of nodes that were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Lost {
+    /// The Node objects, with the taints `node.kubernetes.io/unreachable`. Spread constraints still count these nodes, as empty.
+    ///
+    /// Source: Kubernetes, "Nodes: Node controller"; "Pod Topology Spread Constraints", `nodeTaintsPolicy`.
+    Unreachable,
+    /// Nothing: the cloud node controller has deleted the Node objects.
+    Deleted,
 }
 
 /// A DaemonSet: one pod on every node that its node selector and tolerations admit and that has room.
@@ -251,11 +304,65 @@ pub struct Deployment {
     #[serde(default)]
     pub placement: Option<Vec<u32>>,
 
+    /// The pods' namespace; Services that select the deployment are in the same one.
+    ///
+    /// Default: "default".
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
+
+    /// Labels of each pod, besides `app` and `pod-template-hash`.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub labels: Labels,
+
+    /// Pods of higher priority are placed first; among equals the order of the file counts.
+    ///
+    /// Pods that are there are never evicted to make room: preemption is not modelled, and a warning says where it would happen.
+    /// Default: 0.
+    /// Source: Kubernetes API v1, `PodSpec.priority`.
+    #[serde(default)]
+    pub priority: i32,
+
+    /// What Pending pods of higher priority may do to pods of lower priority. Known by name only.
+    ///
+    /// Default: PreemptLowerPriority.
+    /// Source: Kubernetes API v1, `PodSpec.preemptionPolicy`.
+    #[serde(default)]
+    pub preemption_policy: PreemptionPolicy,
+
+    /// The image of the server's container. A name without a tag means `:latest`.
+    ///
+    /// Default: none; where images lie then does not matter.
+    #[serde(default)]
+    pub image: Option<String>,
+
+    /// Rolling updates that went before: the pods lie where the last of them left them.
+    ///
+    /// Each update goes as the Deployment controller does, with 25 % more and 25 % fewer pods than `replicas`.
+    /// Range: 0 to 100; 0 with a `placement` by hand. Default: 0.
+    /// Source: Kubernetes 1.34, `pkg/controller/deployment/rolling.go`.
+    #[serde(default)]
+    pub earlier_rollouts: u32,
+
     /// What each pod asks of its node.
     ///
     /// Default: nothing; the scheduler's scores then count 100m and 200Mi.
     #[serde(default)]
     pub resources: ResourceRequirements,
+
+    /// Ports that each pod takes on its node, so that no two pods with the same port share one.
+    ///
+    /// Default: none.
+    #[serde(default)]
+    pub host_ports: Vec<HostPort>,
+
+    /// Containers that run before the server, in order, or beside it where `sidecar` is true. They only take room.
+    ///
+    /// Default: none.
+    /// Source: Kubernetes, "Init Containers: Resource sharing within containers": the largest step counts.
+    #[serde(default)]
+    pub init_containers: Vec<InitContainer>,
 
     /// Labels that a pod's node must carry.
     ///
@@ -269,8 +376,8 @@ pub struct Deployment {
     #[serde(default)]
     pub tolerations: Vec<Toleration>,
 
-    /// Demands and wishes on nodes and neighbours. The pods' own labels are `app`, the deployment's name, and
-    /// `pod-template-hash`.
+    /// Demands and wishes on nodes and neighbours. The pods' own labels are `app`, the deployment's name,
+    /// `pod-template-hash`, and those of `labels`.
     ///
     /// Default: none.
     #[serde(default)]
@@ -284,6 +391,18 @@ pub struct Deployment {
 
     /// The server in each pod.
     pub server: server::Config,
+}
+
+/// What Pending pods may do to pods of lower priority.
+///
+/// Preemption is not modelled: nothing is evicted either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PreemptionPolicy {
+    /// Evict them, where that makes room.
+    #[default]
+    PreemptLowerPriority,
+    /// Wait for room like everybody else.
+    Never,
 }
 
 /// A value of any kind, read where it is used.
@@ -312,6 +431,14 @@ impl JsonSchema for Plain {
 
 fn two_zones() -> Vec<String> {
     vec!["zone-a".to_owned(), "zone-b".to_owned()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
 }
 
 fn one() -> NonZeroU32 {

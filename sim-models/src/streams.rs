@@ -19,13 +19,17 @@ pub const IPVS_LIST: StreamName = StreamName::new("ipvs list");
 
 /// Which of several equally good nodes the scheduler takes; `entity` is the deployment, `draw` the replica.
 pub const PLACEMENT: StreamName = StreamName::new("placement");
+/// Ties of the scheduler, and of the order of deletion, in rolling updates; `entity` is the deployment, `draw`
+/// the revision that comes.
+pub const ROLLOUT: StreamName = StreamName::new("rollout");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 6] = [
+pub const ALL: [StreamName; 7] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
     DNS_ANSWER,
     IPVS_LIST,
     PLACEMENT,
+    ROLLOUT,
 ];

@@ -114,6 +114,7 @@ fn pod(number: u32) -> Pod {
 fn deployment() -> blueprint::Deployment {
     blueprint::Deployment {
         name: "web".to_owned(),
+        replicas: PODS,
         server: server::Config {
             software: Software::Custom,
             workers: NonZeroU32::new(WORKERS as u32).expect("a pod has workers"),

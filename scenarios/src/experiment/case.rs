@@ -6,12 +6,23 @@ use sim_models::world::{self, Ended, RunError};
 
 use super::answer::{self, Judgement, ObjectiveAnswer, Values, estimate};
 use super::{Alternative, Experiment, ExperimentError, plan};
+use crate::lower::placed_pods;
 use crate::measure::layout::{Layout, Scope};
 use crate::measure::metric::{Quantity, Readings};
 use crate::measure::objective::{Objective, Verdict, When};
 use crate::measure::observer::{Keep, Observed, Observer, Part, Watch};
 use crate::measure::quantity::Absent;
 use crate::measure::reading::Merge;
+use crate::placement::Cluster;
+use crate::scenario::Scenario;
+
+/// The cluster of a scenario in which ties of the scheduler decide anything.
+fn scheduled(scenario: &Scenario) -> Option<Cluster<'_>> {
+    let mut deployments = scenario.deployments.values();
+    deployments
+        .any(|deployment| deployment.placement.is_none())
+        .then(|| Cluster::of(scenario))
+}
 
 /// One value for each replication, or one for each scope.
 type Samples = Vec<Result<f64, Absent>>;
@@ -47,6 +58,8 @@ pub(super) struct Case<'a> {
     objectives: &'a [Objective],
     blueprint: Blueprint,
     layout: Layout,
+    /// The cluster whose pods are placed anew in every replication.
+    cluster: Option<Cluster<'a>>,
     /// The scopes of each objective.
     scopes: Vec<Vec<Scope>>,
     readings: Readings,
@@ -96,6 +109,7 @@ impl<'a> Case<'a> {
                 .map(|scopes| vec![Vec::new(); scopes.len()])
                 .collect(),
             scopes,
+            cluster: alternative.placed_from.as_deref().and_then(scheduled),
             blueprint,
             layout,
             fingerprint: Fingerprint::new(),
@@ -116,19 +130,20 @@ impl<'a> Case<'a> {
         streams: Streams,
         runner: &dyn Runner,
     ) -> Result<Replicated, ExperimentError> {
-        let from = SimTime::ZERO + self.blueprint.run.warm_up;
-        let observer = Observer::new(&self.layout, from, self.watches());
+        let placed = self.placed(streams);
+        let (blueprint, layout) = match &placed {
+            Some((blueprint, layout)) => (blueprint, layout),
+            None => (&self.blueprint, &self.layout),
+        };
+        let from = SimTime::ZERO + blueprint.run.warm_up;
+        let observer = Observer::new(layout, from, self.watches());
         let ended = runner
-            .run(&self.blueprint, streams, observer)
+            .run(blueprint, streams, observer)
             .map_err(|source| failed(self.alternative, streams, source))?;
         let Observed { readings, watched } = ended.recorder.finish(ended.ended_at);
         let readings = readings.expect("this observer listens with all metrics");
         Ok(Replicated {
-            values: Values::row(
-                &readings,
-                &self.layout,
-                ended.ended_at.saturating_since(from),
-            ),
+            values: Values::row(&readings, layout, ended.ended_at.saturating_since(from)),
             readings,
             watched: watched
                 .into_iter()
@@ -138,6 +153,31 @@ impl<'a> Case<'a> {
             events: ended.events,
             in_flight: ended.in_flight,
         })
+    }
+
+    /// The blueprint and layout of a replication whose pods lie elsewhere than those of replication 0.
+    ///
+    /// Readings are added up pod by pod. So where other ties leave another number of pods Pending, the pods lie as in
+    /// replication 0.
+    fn placed(&self, streams: Streams) -> Option<(Blueprint, Layout)> {
+        let cluster = self
+            .cluster
+            .as_ref()
+            .filter(|_| streams.replication() > 0)?;
+        let pods = placed_pods(cluster, streams);
+        let (ours, others) = (self.blueprint.pods.iter(), pods.iter());
+        let alike = ours
+            .map(|pod| pod.deployment)
+            .eq(others.map(|pod| pod.deployment));
+        if !alike || pods == self.blueprint.pods {
+            return None;
+        }
+        let blueprint = Blueprint {
+            pods,
+            ..self.blueprint.clone()
+        };
+        let layout = Layout::of(&blueprint);
+        Some((blueprint, layout))
     }
 
     /// Adds the next replication.

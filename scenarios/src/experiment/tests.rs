@@ -55,6 +55,7 @@ fn alternative(name: &str) -> Alternative {
     Alternative {
         name: name.to_owned(),
         settings: Vec::new(),
+        placed_from: None,
         blueprint: blueprint(),
     }
 }

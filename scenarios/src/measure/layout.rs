@@ -22,6 +22,8 @@ pub struct ServiceLayout {
     pub name: String,
     /// Its pods, in the order of their ids.
     pub pods: Vec<PodId>,
+    /// How many pods are wanted; those that are missing are Pending.
+    pub wanted: u32,
     /// Its targets, over all target groups that forward to it.
     pub targets: Vec<TargetId>,
     /// Whether some client's requests can reach it. One that nobody asks for has no latency, and no objective is judged on it.
@@ -124,6 +126,7 @@ impl Layout {
             self.services.push(ServiceLayout {
                 name: service.name.clone(),
                 pods,
+                wanted: blueprint.deployments[service.selects].replicas,
                 targets: Vec::new(),
                 asked: asked[id.index()],
                 message_bytes: REQUEST_BYTES + answer + TCP_IP_BYTES * packets(0),

@@ -10,7 +10,7 @@ use sim_models::placement::spread::{HOSTNAME, WhenUnsatisfiable, ZONE};
 use super::Subject;
 use crate::code;
 use crate::diagnostic::Diagnostic;
-use crate::scenario::Deployment;
+use crate::scenario::{Deployment, NodeGroup};
 
 /// What the API server would not accept.
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
@@ -38,7 +38,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 pub(super) fn check_keys(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let groups = || subject.scenario.cluster.node_groups.values();
     let carried = |key: &str| {
-        key == HOSTNAME || key == ZONE || groups().any(|group| group.labels.contains_key(key))
+        let in_zone = |group: &NodeGroup| key == ZONE && group.zone_label;
+        key == HOSTNAME || groups().any(|group| in_zone(group) || group.labels.contains_key(key))
     };
     for (name, deployment) in subject.scenario.deployments.iter() {
         for (at, constraint) in deployment.topology_spread_constraints.iter().enumerate() {
@@ -61,7 +62,7 @@ pub(super) fn check_keys(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             found.push(
                 Diagnostic::warning(code::UNKNOWN_TOPOLOGY_KEY, format!("no node carries the label {key:?}"))
                     .label(subject.at(&path), effect)
-                    .help(format!("every node carries {HOSTNAME:?} and {ZONE:?}; others are given by `labels` of a node group")),
+                    .help(format!("every node carries {HOSTNAME:?}, and {ZONE:?} unless `zone_label` is false; others are given by `labels` of a node group")),
             );
         }
     }

@@ -47,6 +47,20 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    for (name, group) in scenario.cluster.node_groups.iter() {
+        for (index, zone) in group.zones.iter().flatten().enumerate() {
+            let index = index.to_string();
+            must_exist(
+                subject,
+                &["cluster", "node_groups", name, "zones", &index],
+                zone,
+                "zone",
+                &["cluster", "zones"],
+                scenario.cluster.zones.iter().map(String::as_str),
+                found,
+            );
+        }
+    }
     for (index, zone) in scenario.load_balancer.zones.iter().flatten().enumerate() {
         let index = index.to_string();
         let path = ["load_balancer", "zones", &index];

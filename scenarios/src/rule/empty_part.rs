@@ -43,6 +43,17 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    for (name, group) in scenario.cluster.node_groups.iter() {
+        if group.zones.as_ref().is_some_and(Vec::is_empty) {
+            let message = format!("the node group {name:?} needs at least one zone");
+            let place = subject.key(&["cluster", "node_groups", name, "zones"]);
+            found.push(
+                Diagnostic::error(code::EMPTY_PART, message)
+                    .label(place, "this is empty")
+                    .help("leave it out to use the cluster's zones"),
+            );
+        }
+    }
     if scenario
         .load_balancer
         .zones

@@ -1,5 +1,7 @@
 //! T101: `Local`, and nodes without a pod.
 
+use std::collections::BTreeSet;
+
 use sim_models::cluster::service::TrafficPolicy;
 use sim_models::request::load_balancer::TargetType;
 
@@ -8,7 +10,11 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let nodes = subject.nodes();
+    let groups = subject.scenario.cluster.node_groups.values();
+    let nodes: u64 = groups
+        .filter(|group| group.lost.is_none())
+        .map(|group| u64::from(group.count.get()))
+        .sum();
     for (name, service) in subject.scenario.services.iter() {
         let by_nodes = subject
             .target_groups()
@@ -16,28 +22,27 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         if service.external_traffic_policy != TrafficPolicy::Local || !by_nodes {
             continue;
         }
-        let Some(deployment) = subject.scenario.deployments.get(&service.selects) else {
+        let deployments = &subject.scenario.deployments;
+        let Some(position) = deployments.position(&service.selects) else {
             continue;
         };
-        let empty = match &deployment.placement {
-            Some(placement) => placement.iter().filter(|&&pods| pods == 0).count() as u64,
-            None => nodes.saturating_sub(u64::from(deployment.replicas.get())),
-        };
+        let used: BTreeSet<_> = subject.placements()[position].on.iter().collect();
+        let empty = nodes - used.len() as u64;
         if empty == 0 {
             continue;
         }
-        let (holder, field) = match &deployment.placement {
-            Some(_) => ("placement", format!("{empty} of {nodes} nodes have no pod")),
-            None => (
-                "replicas",
-                format!("at most {} of {nodes} nodes have a pod", nodes - empty),
-            ),
-        };
+        let by_hand = deployments
+            .get(&service.selects)
+            .is_some_and(|deployment| deployment.placement.is_some());
+        let holder = if by_hand { "placement" } else { "replicas" };
         let share = 100.0 * empty as f64 / nodes as f64;
         found.push(
             Diagnostic::warning(code::LOCAL_WITHOUT_POD, format!("{empty} of {nodes} nodes refuse connections to {name:?}"))
                 .label(subject.at(&["services", name, "external_traffic_policy"]), "nodes use their own pods only")
-                .label(subject.at(&["deployments", &service.selects, holder]), field)
+                .label(
+                    subject.at(&["deployments", &service.selects, holder]),
+                    format!("{empty} of {nodes} nodes have no pod"),
+                )
                 .help(format!("health checks are not modelled yet, so these nodes stay targets and {share:.0} % of the requests fail")),
         );
     }

@@ -62,6 +62,30 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         );
     }
 
+    for (name, deployment) in scenario.deployments.iter() {
+        for (at, port) in deployment.host_ports.iter().enumerate() {
+            let at = at.to_string();
+            must(
+                port.port > 0,
+                &["deployments", name, "host_ports", &at, "port"],
+                "from 1 to 65535",
+            );
+        }
+        let by_hand = deployment.placement.is_some();
+        must(
+            deployment.earlier_rollouts <= if by_hand { 0 } else { MOST_ROLLOUTS },
+            &["deployments", name, "earlier_rollouts"],
+            "from 0 to 100, and 0 with a placement by hand",
+        );
+        for own in ["app", "pod-template-hash"] {
+            must(
+                !deployment.labels.contains_key(own),
+                &["deployments", name, "labels", own],
+                "another label: the controllers set this one",
+            );
+        }
+    }
+
     let links = &scenario.cluster.links;
     must(
         (0.0..=1.0).contains(&links.jitter),
@@ -222,6 +246,9 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         );
     }
 }
+
+/// Nobody wants to know how the pods lie after more updates than this.
+const MOST_ROLLOUTS: u32 = 100;
 
 /// The clock counts nanoseconds in 64 bits and ends after 584 years; a year leaves room for every delay.
 const LONGEST_SECONDS: u64 = 366 * 86_400;

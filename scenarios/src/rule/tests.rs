@@ -454,10 +454,68 @@ fn what_keeps_pods_away_is_told_per_node_group() {
     assert_eq!(
         texts,
         [
+            "NodeResourcesFit rejects 2 of 4 nodes",
             "2 node(s) had untolerated taint {k: v}",
             "2 Insufficient cpu"
         ]
     );
+    assert_eq!(
+        loaded.warnings[0].help[0],
+        "2 of 4 nodes are smaller than one pod, even when they are empty"
+    );
+}
+
+#[test]
+fn pods_that_avoid_each_other_need_a_node_each() {
+    // Six pods, four nodes, and no two pods on one node.
+    let changes = [
+        "deployments.web.placement=None",
+        "deployments.web.replicas=6",
+        r#"deployments.web.affinity=(pod_anti_affinity: (required_during_scheduling_ignored_during_execution: [
+            (topology_key: "kubernetes.io/hostname", label_selector: (match_labels: { "app": "web" }))]))"#,
+    ];
+    let (loaded, _) = with(&changes).expect("no error");
+    let said = &loaded.warnings[0];
+    assert_eq!(said.message, r#"2 of 6 pods of "web" stay Pending"#);
+    assert_eq!(said.labels[1].text, "InterPodAffinity rejects 4 of 4 nodes");
+    assert_eq!(
+        said.help[0],
+        r#"the pods avoid each other: "kubernetes.io/hostname" has 4 values here, and each takes one pod"#
+    );
+}
+
+#[test]
+fn a_host_port_is_taken_once_on_each_node() {
+    let changes = [
+        "deployments.web.placement=None",
+        "deployments.web.replicas=5",
+        "deployments.web.host_ports=[(port: 443)]",
+    ];
+    let (loaded, _) = with(&changes).expect("no error");
+    assert_eq!(
+        loaded.warnings[0].message,
+        r#"1 of 5 pods of "web" stay Pending"#
+    );
+    assert_eq!(
+        loaded.warnings[0].labels[1].text,
+        "NodePorts rejects 4 of 4 nodes"
+    );
+}
+
+#[test]
+fn a_node_group_stands_in_zones_of_the_cluster() {
+    let zones = |zones: &str| format!("cluster.node_groups.workers=(count: 4, zones: {zones})");
+    assert_eq!(
+        errors(&[&zones(r#"["nowhere"]"#)]),
+        found(code::DANGLING_NAME, r#""nowhere""#)
+    );
+    assert!(!errors(&[&zones("[]")]).is_empty());
+}
+
+#[test]
+fn controllers_set_the_label_app_themselves() {
+    let change = r#"deployments.web.labels={ "app": "other" }"#;
+    assert_eq!(errors(&[change]), found(code::OUT_OF_RANGE, r#""other""#));
 }
 
 #[test]

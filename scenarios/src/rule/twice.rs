@@ -12,6 +12,11 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         &scenario.cluster.zones,
         found,
     );
+    for (name, group) in scenario.cluster.node_groups.iter() {
+        let zones = group.zones.as_deref().unwrap_or_default();
+        let list = ["cluster", "node_groups", name, "zones"];
+        repeated(subject, &list, zones, found);
+    }
     let enabled = scenario.load_balancer.zones.as_deref().unwrap_or_default();
     repeated(subject, &["load_balancer", "zones"], enabled, found);
 }

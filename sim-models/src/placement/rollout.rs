@@ -44,8 +44,8 @@ pub struct Rolled {
     pub new: Vec<NodeId>,
     /// The nodes of the old pods that are left, because the update came to rest before its end.
     pub old: Vec<NodeId>,
-    /// Why a new pod found no node, if that is what stopped it.
-    pub stuck: Option<Unschedulable>,
+    /// How many new pods found no node, and why, if that is what stopped it.
+    pub stuck: Option<(u32, Unschedulable)>,
 }
 
 impl Rollout {
@@ -103,7 +103,7 @@ impl Rollout {
                 Step::Create(pods) => {
                     let placed = scheduler.place(to, pods, |_, choices| draw(choices));
                     rolled.new.extend(placed.nodes);
-                    rolled.stuck = placed.pending.map(|(_, why)| why);
+                    rolled.stuck = placed.pending;
                 }
                 Step::Delete(pods) => {
                     for node in first_to_go(&mut rolled.old, &rolled.new, pods, &mut draw) {

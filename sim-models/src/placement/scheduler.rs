@@ -1,6 +1,38 @@
 //! The scheduler at work: it holds the snapshot, decides pod after pod, and remembers where it stopped looking.
 //!
 //! A pod is *assumed* on its node the moment it is placed, so the next decision sees it.
+//!
+//! Whoever moves time on keeps one [`Scheduler`] and tells it what happens, pod by pod; nothing is counted anew. A Pending pod
+//! waits in the [`Queue`](super::queue::Queue) until [`happened`](super::queue::Queue::happened) says that a try may help.
+//!
+//! ```
+//! use sim_core::SimTime;
+//! use sim_models::placement::queue::{BackOff, Queue};
+//! use sim_models::placement::snapshot::Allocatable;
+//! use sim_models::placement::{Config, Node, PodTemplate, Scheduler};
+//!
+//! let mut scheduler = Scheduler::new(Config::default());
+//! let one_pod = Allocatable { cpu: 1930, memory: 7 << 30, pods: 1 };
+//! let node = scheduler.cluster_mut().add_node(Node { name: "node-a".to_owned(), allocatable: one_pod, ..Node::default() });
+//! let nginx = scheduler.cluster_mut().add_template(PodTemplate { containers: vec![Default::default()], ..PodTemplate::default() });
+//!
+//! // A pod is created, and placed: `draw(n)` is asked for a number below n when n nodes are equally good.
+//! assert_eq!(scheduler.place_one(nginx, |_| 0).ok(), Some(node));
+//! // The next one fits nowhere, and waits.
+//! let mut queue = Queue::new(BackOff::default());
+//! queue.add("nginx-1", 0, SimTime::ZERO);
+//! let waiting = queue.pop(SimTime::ZERO).expect("a pod waits");
+//! let why = scheduler.place_one(nginx, |_| 0).expect_err("the node is full");
+//! assert!(why.to_string().starts_with("0/1 nodes are available: 1 Too many pods."));
+//! queue.failed(waiting, SimTime::ZERO);
+//! // The first pod begins to terminate, holds its place, and is gone two seconds later: now a try may help.
+//! scheduler.cluster_mut().terminate(nginx, node);
+//! scheduler.cluster_mut().remove(nginx, node);
+//! let later = SimTime::from_millis(2_000);
+//! queue.happened(later, |_| true);
+//! assert!(queue.pop(later).is_some_and(|waiting| waiting.pod == "nginx-1"));
+//! assert_eq!(scheduler.place_one(nginx, |_| 0).ok(), Some(node));
+//! ```
 
 use super::config::{Config, Tie};
 use super::cycle::{self, Decision};

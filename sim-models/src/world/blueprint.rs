@@ -66,6 +66,8 @@ pub const DEFAULT_EVENT_BUDGET: u64 = 10_000_000_000;
 pub struct Deployment {
     /// Name, unique.
     pub name: String,
+    /// Pods wanted; those that are missing among the pods are Pending.
+    pub replicas: u32,
     /// The server in each of its pods.
     pub server: server::Config,
 }

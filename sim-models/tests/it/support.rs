@@ -133,6 +133,7 @@ pub(crate) fn add_service(
 ) -> TargetGroupId {
     let deployment: DeploymentId = blueprint.deployments.push(Deployment {
         name: name.into(),
+        replicas: pods_per_node.iter().sum(),
         server,
     });
     for (node, &count) in pods_per_node.iter().enumerate() {

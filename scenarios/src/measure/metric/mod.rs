@@ -16,6 +16,7 @@ pub mod hops;
 pub mod latency;
 pub mod load;
 pub mod outcomes;
+pub mod placement;
 pub mod places;
 pub mod pods;
 pub mod requests;
@@ -178,6 +179,8 @@ metrics! {
     Pods pods: pods::Pods;
     /// How evenly targets and nodes are used.
     Places places: places::Places;
+    /// How evenly pods lie.
+    Placement placement: placement::Placement;
     /// How connections carry requests.
     Connections connections: connections::Connections;
     /// How far requests travel.

@@ -49,8 +49,8 @@ fn worth(cluster: &Snapshot, image: &str, node: &NodeState) -> i64 {
     (bytes as f64 * spread) as i64
 }
 
-/// The name with the tag that a missing one stands for.
-fn full_name(image: &str) -> String {
+/// The name with the tag that a missing one stands for: `nginx` is `nginx:latest`.
+pub fn full_name(image: &str) -> String {
     let tagged = image.rfind(':') > image.rfind('/');
     if tagged {
         image.to_owned()

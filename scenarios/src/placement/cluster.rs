@@ -1,68 +1,100 @@
-//! Which pod runs on which node: by hand where the file says so, else as kube-scheduler places it.
+//! What does the scheduler see of a scenario? Nodes, what occupies them, Services, and a template for each deployment.
 
-use sim_core::Streams;
 use sim_models::cluster::capacity::{Allocatable, InstanceType, TypeName};
 use sim_models::cluster::topology::Node as ClusterNode;
 use sim_models::id::{Arena, Id, NodeId};
 use sim_models::placement::filter;
 use sim_models::placement::pod::{Owner, OwnerKind, ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
+use sim_models::placement::score::image_locality::full_name;
 use sim_models::placement::selector::Labels;
 use sim_models::placement::snapshot::{Service, Workload};
 use sim_models::placement::spread::{HOSTNAME, ZONE};
 use sim_models::placement::taint::{TaintEffect, Toleration, TolerationOperator};
-use sim_models::placement::{Container, Node, PodTemplate, Scheduler, TemplateId, Unschedulable};
-use sim_models::streams::PLACEMENT;
+use sim_models::placement::{Container, Node, PodTemplate, Scheduler, TemplateId};
 
-use crate::scenario::{Deployment, NodeGroup, Scenario};
+use crate::lower;
+use crate::named::Named;
+use crate::scenario::{Deployment, Lost, NodeGroup, Scenario};
 
-/// Where the pods of one deployment land.
+/// A scenario as the scheduler sees it before the first deployment is there.
 #[derive(Clone, Debug)]
-pub(crate) struct Placement {
-    /// The nodes of the pods that were placed, in the order of the pods.
-    pub(crate) on: Vec<NodeId>,
-    /// How many pods stay Pending, and why.
-    pub(crate) pending: Option<(u32, Unschedulable)>,
+pub struct Cluster<'a> {
+    pub(super) deployments: &'a Named<Deployment>,
+    /// The pods of each deployment.
+    pub(super) templates: Vec<TemplateId>,
+    /// The nodes, with base load and DaemonSets on them.
+    pub(super) scheduler: Scheduler,
+    /// The nodes that were lost after the pods had been placed.
+    pub(super) lost: Vec<(NodeId, Lost)>,
 }
 
-/// Places deployment after deployment, in the order of the file.
-///
-/// Ties are drawn from the scenario's seed, so a placement is the same in every replication and in every alternative that does
-/// not change what the scheduler sees.
-pub(super) fn place(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Vec<Placement> {
-    let streams = Streams::new(scenario.seed, 0);
-    let mut scheduler = scheduler(scenario, nodes);
-    occupy(scenario, &mut scheduler);
-    let mut placements = Vec::with_capacity(scenario.deployments.len());
-    for (index, (name, deployment)) in scenario.deployments.iter().enumerate() {
-        let template = template(scenario, name, deployment, &mut scheduler);
-        placements.push(match &deployment.placement {
-            Some(pods) => by_hand(pods, template, &mut scheduler),
-            None => {
-                let tie = |replica: u32, choices: u32| {
-                    streams
-                        .nth(PLACEMENT, index as u64, u64::from(replica))
-                        .below(choices)
-                };
-                let placed = scheduler.place(template, deployment.replicas.get(), tie);
-                Placement {
-                    on: placed.nodes,
-                    pending: placed.pending,
-                }
-            }
-        });
+impl<'a> Cluster<'a> {
+    /// The cluster of a scenario in which no rule found an error.
+    pub fn of(scenario: &'a Scenario) -> Self {
+        let mut scheduler = scheduler(scenario, &lower::nodes(scenario));
+        describe(scenario, &mut scheduler);
+        occupy(scenario, &mut scheduler);
+        add_services(scenario, &mut scheduler);
+        let deployments = &scenario.deployments;
+        let templates = deployments
+            .iter()
+            .map(|(name, deployment)| add_revision(name, deployment, 1, &mut scheduler))
+            .collect();
+        Self {
+            deployments,
+            templates,
+            scheduler,
+            lost: lost(scenario),
+        }
     }
-    placements
+
+    /// The deployments, in the order of the file.
+    pub fn deployments(&self) -> &'a Named<Deployment> {
+        self.deployments
+    }
+
+    /// The scheduler before the first deployment is there.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// The pods of a deployment, by its position in the file.
+    ///
+    /// # Panics
+    ///
+    /// When there are not so many deployments.
+    pub fn template(&self, deployment: usize) -> TemplateId {
+        self.templates[deployment]
+    }
+
+    /// The nodes that pods of a deployment could go to if they were empty, by taints, node selector and node affinity. Lost nodes
+    /// are not among them.
+    ///
+    /// # Panics
+    ///
+    /// When there are not so many deployments.
+    pub fn admitting(&self, deployment: usize) -> Vec<NodeId> {
+        let cluster = self.scheduler.cluster();
+        let pod = cluster.template(self.template(deployment));
+        let lost = |node: NodeId| self.lost.iter().any(|&(other, _)| other == node);
+        let admits =
+            |&node: &NodeId| !lost(node) && filter::check_node(pod, cluster.node(node)).is_ok();
+        (0..cluster.all_nodes().len())
+            .map(NodeId::from_index)
+            .filter(admits)
+            .collect()
+    }
 }
 
-/// Puts the pods where the file says, whether they fit or not.
-fn by_hand(pods: &[u32], template: TemplateId, scheduler: &mut Scheduler) -> Placement {
-    let on_node = |(node, &pods): (usize, &u32)| (0..pods).map(move |_| NodeId::from_index(node));
-    let on: Vec<NodeId> = pods.iter().enumerate().flat_map(on_node).collect();
-    for &node in &on {
-        scheduler.cluster_mut().bind(template, node);
-    }
-    Placement { on, pending: None }
+/// The nodes of groups that were lost.
+fn lost(scenario: &Scenario) -> Vec<(NodeId, Lost)> {
+    let groups = scenario.cluster.node_groups.values();
+    let of_node = groups.flat_map(|group| (0..group.count.get()).map(move |_| group.lost));
+    let nodes = of_node
+        .enumerate()
+        .map(|(node, lost)| Some((NodeId::from_index(node), lost?)));
+    nodes.flatten().collect()
 }
 
 /// A scheduler that sees the nodes.
@@ -73,17 +105,31 @@ fn scheduler(scenario: &Scenario, nodes: &Arena<NodeId, ClusterNode>) -> Schedul
     for (node, group) in nodes.iter().zip(group_of) {
         let mut labels = group.labels.clone();
         labels.insert(HOSTNAME.to_owned(), node.name.clone());
-        let zone = scenario.cluster.zones[node.zone.index()].clone();
-        labels.insert(ZONE.to_owned(), zone);
+        if group.zone_label {
+            let zone = scenario.cluster.zones[node.zone.index()].clone();
+            labels.insert(ZONE.to_owned(), zone);
+        }
         scheduler.cluster_mut().add_node(Node {
             name: node.name.clone(),
             allocatable: allocatable(group),
             labels,
             taints: group.taints.clone(),
+            images: group.images.iter().map(|image| full_name(image)).collect(),
             ..Node::default()
         });
     }
     scheduler
+}
+
+/// Says what images weigh and which labels namespaces carry.
+fn describe(scenario: &Scenario, scheduler: &mut Scheduler) {
+    let cluster = scheduler.cluster_mut();
+    for (name, size) in &scenario.cluster.images {
+        cluster.set_image(&full_name(name), size.as_bytes());
+    }
+    for (name, labels) in &scenario.cluster.namespaces {
+        cluster.set_namespace(name, labels.clone());
+    }
 }
 
 /// Puts what is there before the first deployment on the nodes: base load and DaemonSets.
@@ -186,47 +232,62 @@ fn allocatable(group: &NodeGroup) -> Allocatable {
     }
 }
 
-/// The pods of a deployment as the scheduler sees them: a ReplicaSet's, and behind every Service that selects them.
-fn template(
-    scenario: &Scenario,
+/// The labels that a Service selects the pods of a deployment by.
+fn own_labels(name: &str) -> Labels {
+    Labels::from([("app".to_owned(), name.to_owned())])
+}
+
+/// Every Service, in the namespace of the deployment that it selects.
+fn add_services(scenario: &Scenario, scheduler: &mut Scheduler) {
+    for service in scenario.services.values() {
+        let selected = scenario.deployments.get(&service.selects);
+        let namespace = selected.map(|deployment| deployment.namespace.clone());
+        scheduler.cluster_mut().add_service(Service {
+            namespace: namespace.expect("the rule on dangling names saw this deployment"),
+            selector: own_labels(&service.selects),
+        });
+    }
+}
+
+/// The pods of one revision of a deployment: those of a ReplicaSet of its own.
+pub(super) fn add_revision(
     name: &str,
     deployment: &Deployment,
+    revision: u32,
     scheduler: &mut Scheduler,
 ) -> TemplateId {
-    let namespace = || "default".to_owned();
-    let own = Labels::from([("app".to_owned(), name.to_owned())]);
-    let mut labels = own.clone();
-    labels.insert("pod-template-hash".to_owned(), "1".to_owned());
+    let own = own_labels(name);
+    let mut labels = deployment.labels.clone();
+    labels.extend(own.clone());
+    labels.insert("pod-template-hash".to_owned(), revision.to_string());
+    let mut match_labels = own.clone();
+    match_labels.insert("pod-template-hash".to_owned(), revision.to_string());
     let owner = Owner {
         kind: OwnerKind::ReplicaSet,
-        name: name.to_owned(),
+        name: format!("{name}-{revision}"),
     };
     let cluster = scheduler.cluster_mut();
     cluster.add_workload(Workload {
-        namespace: namespace(),
+        namespace: deployment.namespace.clone(),
         owner: owner.clone(),
-        match_labels: labels.clone(),
+        match_labels,
     });
-    let mut services = scenario.services.values();
-    if services.any(|service| service.selects == name) {
-        cluster.add_service(Service {
-            namespace: namespace(),
-            selector: own.clone(),
-        });
-    }
     let constraints = deployment.topology_spread_constraints.iter().cloned();
     cluster.add_template(PodTemplate {
-        namespace: namespace(),
+        namespace: deployment.namespace.clone(),
         labels,
         owner: Some(owner),
         containers: vec![Container {
+            image: deployment.image.clone(),
             resources: deployment.resources,
-            ..Container::default()
+            host_ports: deployment.host_ports.clone(),
         }],
+        init_containers: deployment.init_containers.clone(),
+        node_name: None,
         node_selector: deployment.node_selector.clone(),
         tolerations: deployment.tolerations.clone(),
         affinity: deployment.affinity.clone(),
         topology_spread_constraints: constraints.map(|one| one.counting_own(&own)).collect(),
-        ..PodTemplate::default()
+        priority: deployment.priority,
     })
 }
