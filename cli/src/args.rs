@@ -24,6 +24,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done and objectives met, 1 the scenario 
 pub(crate) enum Command {
     /// Simulate a scenario and answer what it asks
     Run(RunArgs),
+    /// Place the pods alone, many times, without any traffic: where they land, how evenly, and why some stay Pending
+    Place(PlaceArgs),
     /// Say whether a scenario is right, and what to think about before trusting it
     Check(ScenarioArgs),
     /// Print what a field means, its default, range and source; or what a metric or a code such as T014 means
@@ -87,6 +89,45 @@ pub(crate) struct RunArgs {
     pub(crate) trace: bool,
 
     /// Print nothing but the answer: no progress, no warnings
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// A scenario whose pods are to be placed, how often, and where the answer goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlaceArgs {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+
+    /// Seed of all random numbers, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// How often everything is placed, each time with other ties
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) replications: NonZeroU32,
+
+    /// Rolling updates after each placement, one after the other
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) rollout: u32,
+
+    /// Threads to run on, 1 to 1024; they leave no trace in the answer [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Write report.html, the placement grid, tables and results.json into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write figures as PNG too
+    #[arg(long, requires = "out")]
+    pub(crate) png: bool,
+
+    /// Print nothing but the answer: no progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }

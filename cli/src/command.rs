@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod explain;
 mod list;
+mod place;
 mod run;
 mod schema;
 mod show;
@@ -44,6 +45,7 @@ impl Outcome {
 pub(crate) fn run(args: Args) -> Outcome {
     let result = match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Place(args) => place::run(&args),
         Command::Check(scenario) => check::run(&scenario),
         Command::Explain { field } => explain::run(&field),
         Command::List { names } => list::run(names),

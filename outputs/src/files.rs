@@ -14,8 +14,8 @@
 
 use crate::render::{csv, html, markdown, svg};
 use crate::report::Report;
-use crate::results;
 use crate::view::{self, Shown};
+use crate::{placements, results};
 
 /// A file of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,18 +66,46 @@ const PNG_SCALE: f32 = 2.0;
 /// [`FilesError`] when a picture is too large for a bitmap.
 pub fn all(shown: &Shown<'_>, pictures: Pictures) -> Result<Vec<File>, FilesError> {
     let report = view::report(shown);
+    of_report(
+        &report,
+        results::json(shown)?,
+        results::csv(shown),
+        pictures,
+    )
+}
+
+/// Every file of an answer about placement alone.
+///
+/// # Errors
+///
+/// [`FilesError`] when a picture is too large for a bitmap.
+pub fn of_placements(
+    shown: &view::place::Shown<'_>,
+    pictures: Pictures,
+) -> Result<Vec<File>, FilesError> {
+    let report = view::place::report(shown);
+    let (results, numbers) = (placements::json(shown)?, placements::csv(shown));
+    of_report(&report, results, numbers, pictures)
+}
+
+fn of_report(
+    report: &Report,
+    results: String,
+    numbers: String,
+    pictures: Pictures,
+) -> Result<Vec<File>, FilesError> {
     let mut files = vec![
-        file("report.html", html::page(&report)),
-        file("report.md", markdown::report(&report)),
-        file("results.json", results::json(shown)?),
-        file("numbers.csv", results::csv(shown)),
+        file("report.html", html::page(report)),
+        file("report.md", markdown::report(report)),
+        file("results.json", results),
+        file("numbers.csv", numbers),
     ];
     files.extend(
         report
             .tables()
             .map(|table| file(&format!("tables/{}.csv", table.name), csv::table(table))),
     );
-    figures(&report, pictures, &mut files)?;
+    figures(report, pictures, &mut files)?;
     Ok(files)
 }
 

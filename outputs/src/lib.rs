@@ -25,6 +25,7 @@ pub mod figure;
 pub mod files;
 pub mod format;
 pub mod name;
+pub mod placements;
 pub mod render;
 pub mod report;
 pub mod results;

@@ -235,9 +235,14 @@ pub fn json(shown: &Shown<'_>) -> Result<String, serde_json::Error> {
         quantities: Quantity::all().map(quantity).collect(),
         alternatives: alternatives(shown),
     };
+    written(&results)
+}
+
+/// A value as JSON with a line for each entry of its outer lists.
+pub(crate) fn written(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Lines::default());
-    results.serialize(&mut serializer)?;
+    value.serialize(&mut serializer)?;
     bytes.push(b'\n');
     Ok(String::from_utf8(bytes).expect("serde_json writes UTF-8"))
 }

@@ -1,12 +1,12 @@
 //! `twohop run FILE`
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use outputs::files::{self, Pictures};
+use outputs::files::{self, File, Pictures};
 use outputs::render::{markdown, text};
 use outputs::trace;
 use outputs::view::{self, Shown};
@@ -22,7 +22,7 @@ use crate::progress::Bar;
 use crate::{diagnose, input, print, terminal};
 
 /// Name and version, as results have them.
-const PROGRAM: &str = concat!("twohop ", env!("CARGO_PKG_VERSION"));
+pub(super) const PROGRAM: &str = concat!("twohop ", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn run(args: &RunArgs) -> io::Result<Outcome> {
     let mut sources = Sources::default();
@@ -50,12 +50,8 @@ pub(super) fn run(args: &RunArgs) -> io::Result<Outcome> {
 }
 
 fn answer(args: &RunArgs, loaded: &Loaded) -> io::Result<Outcome> {
-    let threads = args
-        .threads
-        .or_else(|| available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN);
     let bar = Bar::new(args.quiet);
-    let result = experiment::run(&Experiment::of(loaded, threads), &bar);
+    let result = experiment::run(&Experiment::of(loaded, threads(args.threads)), &bar);
     bar.finish();
     let answer = match result {
         Ok(answer) => answer,
@@ -92,7 +88,7 @@ fn answer(args: &RunArgs, loaded: &Loaded) -> io::Result<Outcome> {
     })
 }
 
-fn failed(why: &str) -> Outcome {
+pub(super) fn failed(why: &str) -> Outcome {
     print::failure(why);
     Outcome::Failed
 }
@@ -108,15 +104,8 @@ fn printed(format: Format, shown: &Shown<'_>) -> io::Result<String> {
 
 /// Writes every file of the answer, or says why not.
 fn keep(args: &RunArgs, shown: &Shown<'_>, directory: &Path) -> Result<(), String> {
-    let pictures = if args.png {
-        Pictures::SvgAndPng
-    } else {
-        Pictures::Svg
-    };
-    for file in files::all(shown, pictures).map_err(|error| error.to_string())? {
-        let path = directory.join(&file.path);
-        write(&path, |to| to.write_all(&file.bytes)).map_err(|error| unwritten(&path, &error))?;
-    }
+    let files = files::all(shown, pictures(args.png)).map_err(|error| error.to_string())?;
+    write_all(&files, directory)?;
     if !args.trace {
         return Ok(());
     }
@@ -131,14 +120,38 @@ fn keep(args: &RunArgs, shown: &Shown<'_>, directory: &Path) -> Result<(), Strin
     Ok(())
 }
 
+/// The threads that were asked for, else one for each core.
+pub(super) fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
+    wanted
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+pub(super) fn pictures(png: bool) -> Pictures {
+    if png {
+        Pictures::SvgAndPng
+    } else {
+        Pictures::Svg
+    }
+}
+
+/// Writes the files below a directory, or says which one could not be written.
+pub(super) fn write_all(files: &[File], directory: &Path) -> Result<(), String> {
+    for file in files {
+        let path = directory.join(&file.path);
+        write(&path, |to| to.write_all(&file.bytes)).map_err(|error| unwritten(&path, &error))?;
+    }
+    Ok(())
+}
+
 fn write<E: From<io::Error>>(
     path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+    content: impl FnOnce(&mut BufWriter<fs::File>) -> Result<(), E>,
 ) -> Result<(), E> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    let mut to = BufWriter::new(File::create(path)?);
+    let mut to = BufWriter::new(fs::File::create(path)?);
     content(&mut to)?;
     Ok(to.flush()?)
 }
@@ -175,7 +188,7 @@ impl RunArgs {
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -59,6 +59,60 @@ fn every_shipped_scenario_prints_exactly_this() {
 }
 
 #[test]
+fn place_tells_where_pods_land() {
+    let few = |rest: &[&'static str]| -> Vec<&'static str> {
+        let place = ["place", "how-many-pods", "--replications", "20"];
+        place.into_iter().chain(rest.iter().copied()).collect()
+    };
+    golden("place.txt", &few(&[]));
+    golden(
+        "place.md",
+        &few(&["--format", "markdown", "--set", "sweeps={}"]),
+    );
+    golden(
+        "place.csv",
+        &few(&["--format", "csv", "--set", "sweeps={}"]),
+    );
+    golden(
+        "place.json",
+        &few(&["--format", "json", "--set", "sweeps={}"]),
+    );
+}
+
+#[test]
+fn check_says_why_pods_stay_pending() {
+    golden("check-pending.txt", &["check", "../surprising/pending.ron"]);
+}
+
+#[test]
+fn place_tells_what_the_book_shows() {
+    let one = ["place", "eroded-spread", "--set", "alternatives={}"];
+    golden(
+        "place-rollout.txt",
+        &[&one[..], &["--rollout", "3"]].concat(),
+    );
+    for name in ["eroded-spread", "one-zone-label", "lost-zone", "max-skew"] {
+        golden(&format!("place-{name}.txt"), &["place", name]);
+    }
+}
+
+#[test]
+fn place_does_not_depend_on_the_number_of_threads() {
+    let on = |threads| {
+        let arguments = [
+            "place",
+            "how-many-pods",
+            "--rollout",
+            "1",
+            "--threads",
+            threads,
+        ];
+        twohop(&arguments).stdout
+    };
+    assert_eq!(on("1"), on("3"));
+}
+
+#[test]
 fn show_prints_a_scenario_as_it_is_shipped() {
     let library = directory().join("../../../scenarios/library/pods-or-nodes.ron");
     let shipped = std::fs::read_to_string(library).expect("the library exists");

@@ -18,6 +18,7 @@ pub mod objectives;
 pub mod outcomes;
 pub mod parameters;
 pub mod path;
+pub mod place;
 pub mod placement;
 pub mod share;
 pub mod summary;

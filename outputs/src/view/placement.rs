@@ -8,7 +8,7 @@ use crate::figure::{Axis, Figure, Group, Ink, Mark, Panel, Ticks, Tile, Tiles};
 use crate::table::{Cell, Column, Table};
 
 /// More nodes than this do not fit into a grid.
-const MOST_NODES: usize = 40;
+pub(super) const MOST_NODES: usize = 40;
 
 /// One pod of the grid.
 #[derive(Clone, Debug, PartialEq)]
