@@ -32,15 +32,21 @@ shipped! {
     "uneven-burst" in "": "Why did ten equal pods get between 287 and 875 of 5,352 requests?";
     "lumpy-local" in "": "Is a 4-3-2-1 placement a problem, under Cluster and under Local?";
     "how-many-pods" in "": "How many pods keep p99 under 250 ms?";
+    "eroded-spread" in "": "What does a rolling update leave of a spread constraint, and what helps?";
+    "one-zone-label" in "": "Does a zone label that is the same on every node spread pods worse than none?";
+    "lost-zone" in "": "A zone is lost: which spread constraints leave pods Pending?";
+    "pods-or-constraint" in "": "Under Local: more pods, or a spread constraint?";
     "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";
     "quarter-each" in "claims/": "Does the load balancer give each of four nodes a quarter of the requests?";
     "any-pod" in "claims/": "May a node choose any pod of the cluster, with a hash and without?";
     "extra-hop" in "claims/": "What does the second hop cost, in bytes and in time?";
     "three-of-ten" in "claims/": "Why does a service map show 3 of 10 pods, and all 10 later?";
     "uneven-counts" in "claims/": "Why were the counts of nginx uneven, and those of httpd and echo not?";
+    "lumpy-placement" in "claims/": "Do 3-3-2-2 or 4-3-2-1 pods per node cause up to 4x imbalance?";
     "one-address" in "claims/": "Do hundreds of client addresses spread the load more evenly than one?";
     "earlier-burst" in "claims/": "Does an earlier burst bias the counts?";
     "ip-any-placement" in "claims/": "Does the placement of pods matter for balance with ip targets?";
+    "max-skew" in "claims/": "Does maxSkew 1 give 3-3-2-2 reliably, and DoNotSchedule leave pods Pending?";
 }
 
 /// The scenario of a name; `.ron` may follow it.
