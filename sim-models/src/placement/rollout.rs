@@ -140,18 +140,17 @@ fn first_to_go(
     for &node in old.iter().chain(new) {
         *neighbours.entry(node).or_default() += 1;
     }
+    let mut crowds: Vec<u32> = old.iter().map(|node| neighbours[node]).collect();
     let mut gone = Vec::new();
     for _ in 0..pods {
-        let most = old.iter().map(|node| neighbours[node]).max();
-        let equals: Vec<usize> = (0..old.len())
-            .filter(|&pod| Some(neighbours[&old[pod]]) == most)
-            .collect();
-        if let Some(choices) = u32::try_from(equals.len())
-            .ok()
-            .filter(|&choices| choices > 0)
-        {
-            gone.push(old.swap_remove(equals[draw(choices) as usize]));
-        }
+        let Some(&most) = crowds.iter().max() else {
+            break;
+        };
+        let equals: Vec<usize> = (0..old.len()).filter(|&pod| crowds[pod] == most).collect();
+        let choices = u32::try_from(equals.len()).expect("pods are counted in 32 bits");
+        let chosen = equals[draw(choices) as usize];
+        crowds.swap_remove(chosen);
+        gone.push(old.swap_remove(chosen));
     }
     gone
 }
