@@ -59,6 +59,8 @@ codes! {
     BAD_CONSTRAINT = "T026", "A spread constraint or an affinity is written in a way that the API server refuses.";
     BAD_OBJECTIVE = "T027", "An objective cannot be read, or asks about a part of the run that does not exist.";
 
+    BAD_FAULT = "T028", "A fault names a thing that does not exist, or a thing to which it cannot happen.";
+
     LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
     KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";
     PINNED_CONNECTIONS = "T103", "A server keeps idle connections longer than the load balancer. With instance targets the pod behind a connection stays the same for as long as requests keep it busy, so few connections decide how pods share the load.";
@@ -71,6 +73,9 @@ codes! {
     NEVER_ACTIVE = "T110", "A population of clients begins after the end of the run, or ends before it begins.";
     PENDING = "T111", "Pods fit on no node. They stay Pending and take no part in the run.";
     UNKNOWN_TOPOLOGY_KEY = "T112", "A spread constraint names a label that no node carries.";
+    NO_PROBE = "T113", "Pods have no readiness probe. Nothing but an exit, a deletion or the loss of the node takes them out of rotation.";
+    NO_TIME_FOR_SIGTERM = "T114", "The preStop hook takes the whole grace period. The process has 2 s between SIGTERM and SIGKILL.";
+    FAULT_OUTSIDE = "T115", "A fault begins after the end of the run, or ends before it begins.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

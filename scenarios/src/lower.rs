@@ -16,6 +16,10 @@ use crate::auto::Auto;
 use crate::placement::Cluster;
 use crate::scenario::Scenario;
 
+mod health;
+
+pub(crate) use health::is_watched;
+
 /// The blueprint of a scenario in which no rule found an error.
 ///
 /// With an automatic warm-up the blueprint has none: whoever runs it finds out how long it must be.
@@ -25,7 +29,7 @@ use crate::scenario::Scenario;
 /// When the scenario breaks a rule that finds errors, such as a name that refers to nothing.
 pub fn lower(scenario: &Scenario) -> Blueprint {
     let names = Names { scenario };
-    Blueprint {
+    let mut blueprint = Blueprint {
         run: Run {
             warm_up: match scenario.run.warm_up {
                 Auto::Auto => SimDuration::ZERO,
@@ -41,11 +45,14 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
         services: services(&names),
         network: scenario.cluster.network,
         links: scenario.cluster.links.clone(),
-        proxy: scenario.cluster.proxy,
+        proxy: scenario.cluster.proxy.clone(),
         load_balancer: load_balancer(&names),
         target_groups: target_groups(&names),
         populations: populations(&names),
-    }
+        health: None,
+    };
+    blueprint.health = health::lower(scenario, &blueprint);
+    blueprint
 }
 
 /// Looks names up. The rules have seen that they exist.

@@ -5,31 +5,15 @@
 
 /// Paths with `*` for the names of a map and the items of a list, and what they are for.
 pub const NOT_YET: &[(&str, &str)] = &[
-    ("faults", "faults and their time line"),
     ("autoscaler", "horizontal pod autoscaling"),
     ("prices", "prices and cost"),
     ("outputs", "recorded flows and metric periods"),
     ("cluster.versions", "presets of defaults by version"),
-    ("cluster.kubelet", "the kubelet's timing"),
-    ("cluster.api_server", "the API server's delays"),
-    (
-        "cluster.endpoint_slice_controller",
-        "the EndpointSlice controller's batching",
-    ),
-    (
-        "cluster.node_lifecycle_controller",
-        "leases, taints and eviction",
-    ),
     (
         "cluster.cloud_node_controller",
         "nodes deleted by the cloud",
     ),
-    (
-        "cluster.default_toleration",
-        "tolerations of unreachable nodes",
-    ),
     ("cluster.pod_gc", "pods of vanished nodes"),
-    ("cluster.node_recovery", "nodes that come back"),
     ("cluster.spot", "spot interruptions"),
     ("cluster.instance_stop_timeout", "instances that shut down"),
     ("cluster.provisioner", "replacement of lost capacity"),
@@ -77,7 +61,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.mode",
         "direct server return; what is modelled is source NAT",
     ),
-    ("cluster.proxy.Cilium.agent", "the agent's delays"),
     (
         "cluster.proxy.Cilium.conntrack",
         "the life of connection tracking entries",
@@ -103,20 +86,14 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
     ),
-    ("deployments.*.readiness_probe", "probes and readiness"),
-    ("deployments.*.liveness_probe", "probes and restarts"),
     ("deployments.*.startup_probe", "probes at start"),
-    ("deployments.*.lifecycle", "preStop hooks"),
-    ("deployments.*.termination_grace_period", "termination"),
     ("deployments.*.min_ready_seconds", "rollouts"),
     ("deployments.*.min_ready", "rollouts"),
     ("deployments.*.progress_deadline", "rollouts"),
-    ("deployments.*.strategy", "rollouts"),
     ("deployments.*.rollout", "rollouts"),
     ("deployments.*.pod_disruption_budget", "drains"),
     ("deployments.*.autoscaler", "horizontal pod autoscaling"),
     ("deployments.*.server.on_sigterm", "termination"),
-    ("deployments.*.server.startup_time", "slow starts"),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),
     ("services.*.type", "network load balancers"),
@@ -129,11 +106,9 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "load_balancer.connect_timeout",
         "another connect timeout than the ALB's 10 s",
     ),
-    ("load_balancer.syn_retransmit", "repeats of lost SYNs"),
     ("load_balancer.retry", "retries by the load balancer"),
     ("load_balancer.http2", "HTTP/2"),
     ("load_balancer.tls_handshake_timeout", "TLS to targets"),
-    ("load_balancer.controller", "AWS Load Balancer Controller"),
     ("load_balancer.quotas", "adjusted quotas"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
     ("load_balancer.zonal_shift", "zonal shift"),
@@ -145,23 +120,7 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "load_balancer.target_groups.*.protocol_version",
         "HTTP/2 and gRPC targets",
     ),
-    (
-        "load_balancer.target_groups.*.health_check",
-        "health checks",
-    ),
-    (
-        "load_balancer.target_groups.*.target_group_health",
-        "fail-open thresholds",
-    ),
-    (
-        "load_balancer.target_groups.*.fail_open_includes_initial",
-        "fail-open",
-    ),
     ("load_balancer.target_groups.*.only_draining", "draining"),
-    (
-        "load_balancer.target_groups.*.deregistration_delay",
-        "draining",
-    ),
     ("load_balancer.target_groups.*.slow_start", "slow start"),
     (
         "load_balancer.target_groups.*.anomaly_mitigation",
@@ -266,7 +225,7 @@ mod tests {
         );
         assert_eq!(find("clients.protocol"), None);
         assert_eq!(find("clients.users.protocol.version"), None);
-        assert_eq!(find("faults"), Some("faults and their time line"));
+        assert_eq!(find("prices"), Some("prices and cost"));
     }
 
     #[test]

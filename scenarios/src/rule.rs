@@ -17,6 +17,7 @@ use crate::tree::{Node, Value};
 
 mod bad_constraint;
 mod bad_distribution;
+mod bad_fault;
 mod bad_objective;
 mod bad_placement;
 mod beyond_kubernetes;
@@ -28,6 +29,7 @@ mod keep_alive;
 mod local_without_pod;
 mod never_active;
 mod never_used;
+mod no_probe;
 mod no_rules;
 mod other_format;
 mod out_of_range;
@@ -46,6 +48,7 @@ const ERRORS: &[Rule] = &[
     empty_part::check,
     twice::check,
     dangling_name::check,
+    bad_fault::check,
     no_rules::check,
     ip_on_overlay::check,
     bad_placement::check,
@@ -61,6 +64,7 @@ const EXTENT: &[Rule] = &[too_large::check];
 /// Rules that find what surprises. They hold for scenarios without errors.
 const WARNINGS: &[Rule] = &[
     local_without_pod::check,
+    no_probe::check,
     keep_alive::check,
     quota::check,
     no_rules::check_matches,

@@ -8,10 +8,13 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use sim_core::SimDuration;
+use sim_core::{Dist, SimDuration};
 use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::service;
 use sim_models::cluster::topology::{Links, Network};
+use sim_models::control::{deployment, kubelet, node_lifecycle};
+use sim_models::fault;
+use sim_models::health::{endpoint_slice, probe};
 use sim_models::placement::affinity::Affinity;
 use sim_models::placement::pod::{HostPort, InitContainer, ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
@@ -67,6 +70,12 @@ pub struct Scenario {
 
     /// Populations of clients by name.
     pub clients: Named<client::Config>,
+
+    /// What goes wrong, on which thing, from when until when.
+    ///
+    /// Default: nothing.
+    #[serde(default)]
+    pub faults: Vec<fault::Config>,
 
     /// Named changes to this file: paths and the values to put there. All alternatives run on the same random numbers.
     ///
@@ -174,6 +183,55 @@ pub struct Cluster {
     /// Where pods land that are not placed by hand.
     #[serde(default)]
     pub scheduler: placement::Config,
+
+    /// The kubelet on each node.
+    #[serde(default)]
+    pub kubelet: kubelet::Config,
+
+    /// The API server.
+    #[serde(default)]
+    pub api_server: ApiServer,
+
+    /// The EndpointSlice controller.
+    #[serde(default)]
+    pub endpoint_slice_controller: endpoint_slice::Config,
+
+    /// The controller that gives up silent nodes.
+    #[serde(default)]
+    pub node_lifecycle_controller: node_lifecycle::Config,
+
+    /// How long pods tolerate a lost node before they are deleted.
+    ///
+    /// Range: 0 and up. Default: "300s".
+    /// Source: Kubernetes admission plugin `DefaultTolerationSeconds`.
+    #[serde(default = "node_lifecycle::default_toleration")]
+    pub default_toleration: SimDuration,
+
+    /// From the end of a node's trouble until its pods are ready again.
+    ///
+    /// Range: 0 and up. Default: Uniform("1s", "15s").
+    /// Assumption: sum of a lease renewal, a status write and a pass (Kubernetes 1.34 defaults).
+    #[serde(default = "node_lifecycle::node_recovery")]
+    pub node_recovery: Dist,
+}
+
+/// The API server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiServer {
+    /// From a commit until a watcher has it.
+    ///
+    /// Range: 0 and up; plausible 2 to 100 ms. Default: LogNormal(median: "10ms", p99: "100ms").
+    /// Assumption: nothing official bounds it below one second.
+    pub watch_delay: Dist,
+}
+
+impl Default for ApiServer {
+    fn default() -> Self {
+        Self {
+            watch_delay: sim_models::health::watch_delay(),
+        }
+    }
 }
 
 /// Worker nodes that are alike.
@@ -389,6 +447,33 @@ pub struct Deployment {
     #[serde(default)]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
 
+    /// Whether a pod gets traffic.
+    ///
+    /// Default: none; a pod gets traffic as soon as its container runs, whatever its process does.
+    #[serde(default)]
+    pub readiness_probe: Option<probe::Config>,
+
+    /// Whether a container is killed and started again.
+    ///
+    /// Default: none; a container is never killed.
+    #[serde(default)]
+    pub liveness_probe: Option<probe::Config>,
+
+    /// What happens before a pod's process is told to stop.
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+
+    /// From a pod's deletion until SIGKILL.
+    ///
+    /// Range: 0 and up. Default: "30s".
+    /// Source: Kubernetes API v1, `PodSpec.terminationGracePeriodSeconds`.
+    #[serde(default = "grace_period")]
+    pub termination_grace_period: SimDuration,
+
+    /// How its pods are replaced.
+    #[serde(default)]
+    pub strategy: deployment::Strategy,
+
     /// The server in each pod.
     pub server: server::Config,
 }
@@ -403,6 +488,17 @@ pub enum PreemptionPolicy {
     PreemptLowerPriority,
     /// Wait for room like everybody else.
     Never,
+}
+
+/// What happens before a pod's process is told to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lifecycle {
+    /// Sleep before SIGTERM; it is part of the grace period.
+    ///
+    /// Range: 0 and up. Default: "0s".
+    /// Source: Kubernetes API v1, `Lifecycle.preStop`.
+    pub pre_stop: SimDuration,
 }
 
 /// A value of any kind, read where it is used.
@@ -439,6 +535,10 @@ fn yes() -> bool {
 
 fn default_namespace() -> String {
     "default".to_owned()
+}
+
+fn grace_period() -> SimDuration {
+    SimDuration::from_secs(30)
 }
 
 fn one() -> NonZeroU32 {

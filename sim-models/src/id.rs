@@ -72,6 +72,12 @@ ids! {
     CallId;
     /// A connection from a load balancer node to a target.
     UpstreamId;
+    /// A fault of the scenario.
+    FaultId;
+    /// A probe worker of a kubelet.
+    ProberId;
+    /// One load balancer node's view of one target.
+    ViewId;
 }
 
 /// A table that only grows, indexed by the ids it hands out.

@@ -8,6 +8,14 @@
 //! client <──────── load balancer node <──────────────────────────────────────────────── server <┘
 //! ```
 //!
+//! # The journey of a change of readiness
+//!
+//! ```text
+//! fault ── condition ──┬── probe ── threshold ── endpoint slice ──┬── service map of each node
+//!                      │                                          └── controller ── target group
+//!                      └── health check of each load balancer node ── target group
+//! ```
+//!
 //! The modules lie in that order. A stage is three things: what a scenario may say (`Config`), what
 //! changes during a run, and one decision. Only [`world`] schedules.
 
@@ -21,5 +29,10 @@ pub mod placement;
 
 pub mod request;
 
+pub mod health;
+
+pub mod control;
+
+pub mod fault;
 pub mod observe;
 pub mod world;

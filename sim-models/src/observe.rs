@@ -5,7 +5,10 @@
 
 use sim_core::SimTime;
 
-use crate::id::{LoadBalancerNodeId, PodId, TargetId};
+use crate::control::aws_controller::NodeReady;
+use crate::health::endpoint_slice::Version;
+use crate::health::target_group::TargetState;
+use crate::id::{FaultId, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId};
 use crate::request::Request;
 
 /// Something happened that a listener may want to know.
@@ -43,6 +46,105 @@ pub enum Observation<'a> {
         busy: u32,
         /// Requests that wait now.
         waiting: u32,
+    },
+    /// Something happened on the journey of the health signal.
+    Health(Health<'a>),
+}
+
+/// Something happened on the journey of the health signal: each layer says when it noticed.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Health<'a> {
+    /// A fault began or ended.
+    Fault {
+        /// Which one.
+        fault: FaultId,
+        /// Whether it began.
+        begins: bool,
+    },
+    /// A container's process began or ceased to answer.
+    Process {
+        /// Of which pod.
+        pod: PodId,
+        /// Whether it answers now.
+        answers: bool,
+    },
+    /// A container's process started.
+    Started {
+        /// Of which pod.
+        pod: PodId,
+    },
+    /// A kubelet's relist showed that a container runs, or that it has exited.
+    Noticed {
+        /// Of which pod.
+        pod: PodId,
+        /// Whether it runs.
+        running: bool,
+    },
+    /// A probe has an answer, or none in time.
+    Probed {
+        /// Of which pod.
+        pod: PodId,
+        /// Whether it passed.
+        passed: bool,
+    },
+    /// The kubelet's verdict on a pod's readiness changed.
+    Verdict {
+        /// Which pod.
+        pod: PodId,
+        /// Whether it is ready.
+        ready: bool,
+    },
+    /// A pod's Ready condition changed in the API.
+    Ready {
+        /// Which pod.
+        pod: PodId,
+        /// Whether it is ready.
+        ready: bool,
+    },
+    /// A version of a Service's EndpointSlices was committed.
+    Published {
+        /// Which Service.
+        service: ServiceId,
+        /// What it says.
+        version: &'a Version,
+        /// When each node's service map follows, by node.
+        shown_at: &'a [SimTime],
+    },
+    /// A load balancer node's view of a target changed.
+    Target {
+        /// Of which group.
+        group: TargetGroupId,
+        /// Which target.
+        target: TargetId,
+        /// As seen by which load balancer node.
+        load_balancer_node: LoadBalancerNodeId,
+        /// Its state now.
+        state: TargetState,
+    },
+    /// A node's Ready condition changed in the API.
+    Node {
+        /// Which node.
+        node: NodeId,
+        /// The condition.
+        ready: NodeReady,
+    },
+    /// A pod was deleted in the API.
+    Deleted {
+        /// Which pod.
+        pod: PodId,
+    },
+    /// A pod stops accepting connections.
+    Closed {
+        /// Which pod.
+        pod: PodId,
+    },
+    /// A pod was created.
+    Created {
+        /// Which pod.
+        pod: PodId,
+        /// Of which node.
+        node: NodeId,
     },
 }
 
@@ -93,11 +195,15 @@ impl Conservation {
             closed: 0,
             last: SimTime::ZERO,
             workers: blueprint
-                .pods
+                .places()
                 .iter()
                 .map(|pod| server(pod).workers.get())
                 .collect(),
-            queues: blueprint.pods.iter().map(|pod| server(pod).queue).collect(),
+            queues: blueprint
+                .places()
+                .iter()
+                .map(|pod| server(pod).queue)
+                .collect(),
         }
     }
 
@@ -134,6 +240,7 @@ impl Recorder for Conservation {
             }
             Observation::Opened { .. } => self.opened += 1,
             Observation::Closed { .. } => self.closed += 1,
+            Observation::Health(_) => {}
             Observation::Load { pod, busy, waiting } => {
                 use crate::id::Id;
                 let (workers, queue) = (self.workers[pod.index()], self.queues[pod.index()]);

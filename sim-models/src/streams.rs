@@ -23,8 +23,45 @@ pub const PLACEMENT: StreamName = StreamName::new("placement");
 /// the revision that comes.
 pub const ROLLOUT: StreamName = StreamName::new("rollout");
 
+/// Where a prober's grid lies; `entity` is the prober, `draw` the how-manieth grid.
+pub const PROBE_PHASE: StreamName = StreamName::new("probe phase");
+/// Blocks of 16 words, one per probe; `entity` is the prober.
+pub const PROBES: StreamName = StreamName::new("probes");
+/// Where the grid of a health check lies; `entity` is the view, `draw` the how-manieth grid.
+pub const CHECK_PHASE: StreamName = StreamName::new("check phase");
+/// Blocks of 16 words, one per health check; `entity` is the view.
+pub const CHECKS: StreamName = StreamName::new("checks");
+/// Whether a request meets a fault that meets some; `entity` is the population (or checker), `draw` the serial.
+pub const FAULT_SHARE: StreamName = StreamName::new("fault share");
+/// Where a kubelet's relist grid lies; `entity` is the node.
+pub const RELIST_PHASE: StreamName = StreamName::new("relist phase");
+/// A container's start; `entity` is the pod, `draw` the how-manieth start.
+pub const CONTAINER_START: StreamName = StreamName::new("container start");
+/// A kubelet's next look at a container in back-off; `entity` is the pod, `draw` the how-manieth look.
+pub const RETRY_POLL: StreamName = StreamName::new("retry poll");
+/// The way of a pod's status to the API server; `entity` is the pod, `draw` the how-manieth write.
+pub const POD_STATUS: StreamName = StreamName::new("pod status");
+/// From a commit to a controller's cache; `entity` is the pod, node or Service, `draw` the how-manieth change.
+pub const WATCH: StreamName = StreamName::new("watch");
+/// A sync of the EndpointSlice controller; `entity` is the Service, `draw` the how-manieth sync.
+pub const SLICE_SYNC: StreamName = StreamName::new("slice sync");
+/// What a node's agent takes for a version; `entity` is Service and node, `draw` the version.
+pub const AGENT: StreamName = StreamName::new("agent");
+/// The load balancer controller's watch; `entity` is the target group, `draw` the how-manieth event.
+pub const CONTROLLER_WATCH: StreamName = StreamName::new("controller watch");
+/// From an API call to a load balancer node; `entity` is the view, `draw` the how-manieth change.
+pub const PROPAGATION: StreamName = StreamName::new("propagation");
+/// Where the passes of the node lifecycle controller lie.
+pub const NODE_MONITOR: StreamName = StreamName::new("node monitor");
+/// How old a node's lease is when it falls silent, and how long it takes to come back; `entity` is the node.
+pub const LEASE: StreamName = StreamName::new("lease");
+/// From a pod's last exit until its address is gone; `entity` is the pod.
+pub const SANDBOX_STOP: StreamName = StreamName::new("sandbox stop");
+/// A new pod's way to a node and its start there; `entity` is the Deployment, `draw` the how-manieth pod.
+pub const SCHEDULING: StreamName = StreamName::new("scheduling");
+
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 7] = [
+pub const ALL: [StreamName; 25] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -32,4 +69,22 @@ pub const ALL: [StreamName; 7] = [
     IPVS_LIST,
     PLACEMENT,
     ROLLOUT,
+    PROBE_PHASE,
+    PROBES,
+    CHECK_PHASE,
+    CHECKS,
+    FAULT_SHARE,
+    RELIST_PHASE,
+    CONTAINER_START,
+    RETRY_POLL,
+    POD_STATUS,
+    WATCH,
+    SLICE_SYNC,
+    AGENT,
+    CONTROLLER_WATCH,
+    PROPAGATION,
+    NODE_MONITOR,
+    LEASE,
+    SANDBOX_STOP,
+    SCHEDULING,
 ];

@@ -93,6 +93,7 @@ fn blueprint(reuse: Reuse, active: SimDuration) -> blueprint::Blueprint {
         load_balancer: load_balancer(),
         target_groups: [target_group(reuse)].into_iter().collect(),
         populations: [population(active)].into_iter().collect(),
+        health: None,
     }
 }
 
@@ -122,6 +123,8 @@ fn deployment() -> blueprint::Deployment {
             when_full: WhenFull::Refuse,
             service_time: Dist::log_normal(SimDuration::from_millis(15), 1.0),
             keep_alive: None,
+            check_time: SimDuration::ZERO,
+            startup_time: Dist::Constant(SimDuration::ZERO),
             response_size: Size::from_bytes(1024),
         },
     }

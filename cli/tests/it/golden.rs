@@ -32,7 +32,7 @@ fn explain_tells_what_a_field_means() {
     golden("explain-code.txt", &["explain", "T014"]);
     golden("explain-metric.txt", &["explain", "pod imbalance"]);
     golden("explain-metrics.txt", &["explain", "metrics"]);
-    golden("explain-not-yet.txt", &["explain", "faults"]);
+    golden("explain-not-yet.txt", &["explain", "prices"]);
     golden("explain-misspelt.txt", &["explain", "idle_timeuot"]);
 }
 

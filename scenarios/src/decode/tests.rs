@@ -306,15 +306,14 @@ fn wrong_brackets_and_quotes_are_explained() {
 
 #[test]
 fn a_known_field_that_is_not_modelled_yet_is_refused_as_such() {
-    let (place, diagnostic) = complaint(
-        r#"(seed: 1, deployments: {"a": (replicas: 1, liveness_probe: (period: "5s"))})"#,
-    );
+    let (place, diagnostic) =
+        complaint(r#"(seed: 1, deployments: {"a": (replicas: 1, startup_probe: (period: "5s"))})"#);
     assert_eq!(
         (place.as_str(), diagnostic.code),
-        ("liveness_probe", code::NOT_YET)
+        ("startup_probe", code::NOT_YET)
     );
-    let (place, diagnostic) = complaint("(seed: 1, faults: [])");
-    assert_eq!((place.as_str(), diagnostic.code), ("faults", code::NOT_YET));
+    let (place, diagnostic) = complaint("(seed: 1, prices: ())");
+    assert_eq!((place.as_str(), diagnostic.code), ("prices", code::NOT_YET));
 }
 
 #[test]

@@ -242,10 +242,9 @@ impl<'a> Case<'a> {
                 from: since_warm_up(at),
                 until: run.length,
             }),
-            // Scenarios have no faults yet, so all of the run lies before the first one.
             When::BeforeFirstFault => Some(Part::Stretch {
                 from: SimDuration::ZERO,
-                until: run.length,
+                until: plan::first_fault(&self.blueprint).map_or(run.length, since_warm_up),
             }),
         }
     }

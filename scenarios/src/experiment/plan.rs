@@ -3,8 +3,8 @@
 //! Both look at the first alternative alone. What they look at are the objectives' metrics, or p99 latency and pod
 //! imbalance where there is no objective.
 
-use sim_core::SimDuration;
 use sim_core::warmup::mser5;
+use sim_core::{SimDuration, SimTime};
 use sim_models::request::client::{Arrivals, Config};
 use sim_models::world::blueprint::Blueprint;
 
@@ -80,7 +80,7 @@ pub(super) fn pilot(blueprint: &Blueprint) -> Blueprint {
     pilot
 }
 
-/// When something is planned to change: a burst or a recording begins, a rate steps, a population begins late. The
+/// When something is planned to change: a fault, a burst or a recording begins, a rate steps, a population begins late. The
 /// warm-up ends before it.
 pub(super) fn first_timed_change(blueprint: &Blueprint) -> Option<SimDuration> {
     let of = |config: &Config| {
@@ -99,9 +99,14 @@ pub(super) fn first_timed_change(blueprint: &Blueprint) -> Option<SimDuration> {
         }
     };
     let populations = blueprint.populations.iter();
-    populations
-        .filter_map(|population| of(&population.config))
-        .min()
+    let changes = populations.filter_map(|population| of(&population.config));
+    changes.chain(first_fault(blueprint)).min()
+}
+
+/// When the first fault begins.
+pub(super) fn first_fault(blueprint: &Blueprint) -> Option<SimDuration> {
+    let faults = &blueprint.health.as_ref()?.faults;
+    faults.iter().map(|fault| fault.from - SimTime::ZERO).min()
 }
 
 /// Finds the end of the warm-up in what pilot runs showed, for each of them a list of watches in bins of [`BIN`].

@@ -172,7 +172,7 @@ fn a_bare_name_is_searched() {
 fn codes_and_fields_to_come_are_explained_too() {
     assert!(matches!(reference().explain("t014"), Explanation::Code(code, _) if code == "T014"));
     assert!(matches!(
-        reference().explain("faults"),
+        reference().explain("prices"),
         Explanation::NotYet(..)
     ));
 }

@@ -69,16 +69,16 @@ impl Layout {
     /// The layout of a blueprint.
     #[must_use]
     pub fn of(blueprint: &Blueprint) -> Self {
+        let places = blueprint.places();
         let mut layout = Self {
             services: Vec::new(),
-            pod_names: blueprint.pods.iter().map(|pod| pod.name.clone()).collect(),
-            pod_nodes: blueprint.pods.iter().map(|pod| pod.node).collect(),
-            pod_workers: blueprint
-                .pods
+            pod_names: places.iter().map(|pod| pod.name.clone()).collect(),
+            pod_nodes: places.iter().map(|pod| pod.node).collect(),
+            pod_workers: places
                 .iter()
                 .map(|pod| blueprint.deployments[pod.deployment].server.workers.get())
                 .collect(),
-            pod_ranks: Vec::with_capacity(blueprint.pods.len()),
+            pod_ranks: Vec::with_capacity(places.len()),
             node_names: blueprint
                 .nodes
                 .iter()
@@ -99,7 +99,7 @@ impl Layout {
     /// Numbers each pod within its Deployment, and lists the pods of each Deployment.
     fn rank_pods(&mut self, blueprint: &Blueprint) -> Vec<Vec<PodId>> {
         let mut members = vec![Vec::new(); blueprint.deployments.len()];
-        for (id, pod) in blueprint.pods.enumerate() {
+        for (id, pod) in blueprint.places().enumerate() {
             let fellows: &mut Vec<PodId> = &mut members[pod.deployment.index()];
             self.pod_ranks
                 .push(u32::try_from(fellows.len()).expect("pods are numbered in 32 bits"));
@@ -139,7 +139,7 @@ impl Layout {
     /// Targets are numbered group after group; inside a group in the order of nodes or pods.
     fn add_targets(&mut self, blueprint: &Blueprint) {
         for (id, group) in blueprint.target_groups.enumerate() {
-            for _ in 0..blueprint.target_count(id) {
+            for _ in 0..blueprint.target_places(id) {
                 self.services[group.service.index()]
                     .targets
                     .push(TargetId::from_index(self.target_services.len()));

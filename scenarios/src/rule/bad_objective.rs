@@ -85,7 +85,7 @@ fn outside_the_run(
                 subject.duration()
             ),
         ),
-        When::BeforeFirstFault => (
+        When::BeforeFirstFault if subject.scenario.faults.is_empty() => (
             "there is no fault that could be first".to_owned(),
             "the scenario has no `faults`".to_owned(),
         ),

@@ -77,7 +77,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn must_exist<'a>(
+pub(super) fn must_exist<'a>(
     subject: &Subject<'_>,
     path: &[&str],
     name: &str,

@@ -8,6 +8,8 @@ use sim_models::request::load_balancer::TargetType;
 use super::Subject;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::lower::is_watched;
+use crate::scenario::Scenario;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let groups = subject.scenario.cluster.node_groups.values();
@@ -37,13 +39,30 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let holder = if by_hand { "placement" } else { "replicas" };
         let share = 100.0 * empty as f64 / nodes as f64;
         found.push(
-            Diagnostic::warning(code::LOCAL_WITHOUT_POD, format!("{empty} of {nodes} nodes refuse connections to {name:?}"))
-                .label(subject.at(&["services", name, "external_traffic_policy"]), "nodes use their own pods only")
-                .label(
-                    subject.at(&["deployments", &service.selects, holder]),
-                    format!("{empty} of {nodes} nodes have no pod"),
-                )
-                .help(format!("health checks are not modelled yet, so these nodes stay targets and {share:.0} % of the requests fail")),
+            Diagnostic::warning(
+                code::LOCAL_WITHOUT_POD,
+                format!("{empty} of {nodes} nodes refuse connections to {name:?}"),
+            )
+            .label(
+                subject.at(&["services", name, "external_traffic_policy"]),
+                "nodes use their own pods only",
+            )
+            .label(
+                subject.at(&["deployments", &service.selects, holder]),
+                format!("{empty} of {nodes} nodes have no pod"),
+            )
+            .help(consequence(subject.scenario, share)),
         );
     }
+}
+
+fn consequence(scenario: &Scenario, share: f64) -> String {
+    if is_watched(scenario) {
+        return format!(
+            "they are targets when the run begins: until health checks find them, {share:.0} % of the requests fail"
+        );
+    }
+    format!(
+        "no health check is simulated here, so these nodes stay targets and {share:.0} % of the requests fail; write a `health_check`, a probe or a fault to have them checked"
+    )
 }

@@ -570,10 +570,16 @@ fn base_load_and_daemon_sets_take_room() {
 fn maglev_is_a_choice_with_the_defaults_of_cilium() {
     use sim_models::request::node_port::{NoBackendResponse, Proxy};
     use sim_models::request::select::{Algorithm, maglev};
-    let proxy = |change: &str| with(&[change]).expect("right").0.cases[0].blueprint.proxy;
+    let proxy = |change: &str| {
+        with(&[change]).expect("right").0.cases[0]
+            .blueprint
+            .proxy
+            .clone()
+    };
     let maglev = |config| Proxy::Cilium {
         algorithm: Algorithm::Maglev(config),
         service_no_backend_response: NoBackendResponse::Reject,
+        agent: Default::default(),
     };
     for plain in ["Maglev", "Maglev()"] {
         let change = format!("cluster.proxy=Cilium(algorithm: {plain})");
@@ -610,7 +616,10 @@ fn kube_proxy_has_modes_and_schedulers() {
     use sim_models::request::node_port::{Mode, Proxy};
     use sim_models::request::select::ipvs::Scheduler;
     let mode = |change: &str| {
-        let proxy = with(&[change]).expect("right").0.cases[0].blueprint.proxy;
+        let proxy = with(&[change]).expect("right").0.cases[0]
+            .blueprint
+            .proxy
+            .clone();
         match proxy {
             Proxy::KubeProxy { mode, .. } => mode,
             Proxy::Cilium { .. } => panic!("not Cilium"),

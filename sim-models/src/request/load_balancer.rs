@@ -12,6 +12,8 @@ use sim_core::{Dist, SimDuration};
 
 use super::forward::Forward;
 use super::{balance, pool, stickiness};
+use crate::control::aws_controller;
+use crate::health::{health_check, target_group};
 
 /// The load balancer with its listener rules and target groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +59,17 @@ pub struct Config {
     /// Assumption: AWS documents 502 for *host* unreachable only.
     #[serde(default)]
     pub icmp_unreachable: IcmpUnreachable,
+
+    /// When a SYN that nobody answered is sent again, counted from the first; read where things can go wrong.
+    ///
+    /// Default: ["1s", "3s", "7s"].
+    /// Assumption: RFC 6298, an initial time-out of 1 s that doubles, inside the ALB's connect timeout of 10 s.
+    #[serde(default = "syn_retransmits")]
+    pub syn_retransmit: Vec<SimDuration>,
+
+    /// The AWS Load Balancer Controller, which registers targets.
+    #[serde(default)]
+    pub controller: aws_controller::Config,
 
     /// Target groups by name.
     pub target_groups: BTreeMap<String, TargetGroupConfig>,
@@ -131,6 +144,61 @@ pub struct TargetGroupConfig {
     /// Connections from the load balancer to targets.
     #[serde(default)]
     pub upstream: pool::Config,
+
+    /// How load balancer nodes check the targets.
+    ///
+    /// Default: as the AWS Load Balancer Controller sets it, simulated where the scenario has faults or probes.
+    #[serde(default)]
+    pub health_check: Option<health_check::Config>,
+
+    /// A deregistered target keeps its running requests for this long.
+    ///
+    /// Range: "0s" to "3600s". Default: "300s".
+    /// Source: AWS, "Edit target group attributes", `deregistration_delay.timeout_seconds`.
+    #[serde(default = "target_group::deregistration_delay")]
+    pub deregistration_delay: SimDuration,
+
+    /// From the API's answer to a registration until a load balancer node knows of it.
+    ///
+    /// Range: 0 and up; plausible 0.2 to 30 s. Default: LogNormal(median: "1.5s", p99: "8s").
+    /// Assumption: reports of users only; calibrate it.
+    #[serde(default = "target_group::register_propagation")]
+    pub register_propagation: Dist,
+
+    /// From the API's answer to a deregistration until a load balancer node sends no new request.
+    ///
+    /// Range: 0 and up; plausible 0.2 to 30 s. Default: LogNormal(median: "2s", p99: "10s").
+    /// Assumption: reports of users only (about 10 s is often budgeted); calibrate it.
+    #[serde(default = "target_group::deregister_propagation")]
+    pub deregister_propagation: Dist,
+
+    /// When a load balancer node stops to trust its checks.
+    #[serde(default)]
+    pub target_group_health: target_group::TargetGroupHealth,
+
+    /// Whether a group that fails open also sends to targets that no check has seen yet.
+    ///
+    /// Default: true.
+    /// Assumption: not published; one report says so (open-guides/og-aws#116).
+    #[serde(default = "yes")]
+    pub fail_open_includes_initial: bool,
+}
+
+impl TargetGroupConfig {
+    /// What the group says about the health of its targets.
+    pub fn health(&self) -> target_group::Config {
+        target_group::Config {
+            health_check: self.health_check.clone().unwrap_or_default(),
+            deregistration_delay: self.deregistration_delay,
+            register_propagation: self.register_propagation.clone(),
+            deregister_propagation: self.deregister_propagation.clone(),
+            minimum_healthy_targets: self
+                .target_group_health
+                .unhealthy_state_routing
+                .minimum_healthy_targets,
+            fail_open_includes_initial: self.fail_open_includes_initial,
+        }
+    }
 }
 
 /// What a target group registers.
@@ -188,6 +256,10 @@ impl Default for Kind {
 
 fn yes() -> bool {
     true
+}
+
+fn syn_retransmits() -> Vec<SimDuration> {
+    [1, 3, 7].map(SimDuration::from_secs).to_vec()
 }
 
 fn one() -> NonZeroU32 {

@@ -8,7 +8,8 @@
 use sim_core::{Block, SimDuration, SimTime};
 
 use crate::id::{
-    LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, TargetId, UpstreamId,
+    LoadBalancerNodeId, NodeId, PodId, PopulationId, ProberId, ServiceId, TargetGroupId, TargetId,
+    UpstreamId, ViewId,
 };
 use crate::world::event::UserId;
 
@@ -112,6 +113,19 @@ pub struct Request {
     pub(crate) finished: bool,
     /// Whether somebody still works for it although nobody waits any more.
     pub(crate) abandoned: bool,
+    /// Who wants to know the answer.
+    pub(crate) asker: Asker,
+}
+
+/// Who asks: probes and health checks are requests like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A client.
+    Client,
+    /// A load balancer node that checks a target.
+    HealthCheck(ViewId),
+    /// A kubelet that probes a container.
+    Probe(ProberId),
 }
 
 /// Which word of a request's block of 16 random words decides what.
@@ -209,6 +223,8 @@ pub enum Outcome {
     Ok,
     /// The pod was full and answered with this status.
     Overloaded(u16),
+    /// The pod was in trouble and answered with this status.
+    PodError(u16),
     /// No listener rule matched: 404.
     NoRule,
     /// The target group has no target: 503.
@@ -221,6 +237,8 @@ pub enum Outcome {
     PodRefused,
     /// The server had just closed the reused connection: 502.
     StaleConnection,
+    /// The connection was reset while the pod had the request: 502.
+    PodReset,
     /// The target was silent for the load balancer's idle timeout: 504.
     ResponseTimeout,
     /// The client gave up first. The load balancer logs 460.
@@ -234,10 +252,10 @@ impl Outcome {
     pub fn status(self) -> u16 {
         match self {
             Self::Ok => 200,
-            Self::Overloaded(status) => status,
+            Self::Overloaded(status) | Self::PodError(status) => status,
             Self::NoRule => 404,
             Self::NoTarget => 503,
-            Self::NodeRefused | Self::PodRefused | Self::StaleConnection => 502,
+            Self::NodeRefused | Self::PodRefused | Self::StaleConnection | Self::PodReset => 502,
             Self::ConnectTimeout | Self::ResponseTimeout => 504,
             Self::ClientTimeout => 460,
         }
@@ -250,6 +268,8 @@ impl Outcome {
             | Self::Overloaded(_)
             | Self::PodRefused
             | Self::StaleConnection
+            | Self::PodError(_)
+            | Self::PodReset
             | Self::ResponseTimeout => Origin::Pod,
             Self::NodeRefused | Self::ConnectTimeout => Origin::Node,
             Self::NoRule | Self::NoTarget => Origin::LoadBalancer,
@@ -267,12 +287,14 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Overloaded(_) => "pod overloaded",
+            Self::PodError(_) => "pod error",
             Self::NoRule => "no rule",
             Self::NoTarget => "no target",
             Self::NodeRefused => "node refused",
             Self::ConnectTimeout => "connect timeout",
             Self::PodRefused => "pod refused",
             Self::StaleConnection => "stale connection",
+            Self::PodReset => "pod reset",
             Self::ResponseTimeout => "response timeout",
             Self::ClientTimeout => "client timeout",
         }

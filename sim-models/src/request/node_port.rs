@@ -10,11 +10,12 @@ use super::select::affinity::RefreshedBy;
 use super::{icmp, select};
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
+use crate::health::service_map;
 use crate::id::{NodeId, PodId};
 use crate::quantity::Rate;
 
 /// Who implements Services on the nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Proxy {
     /// Cilium's kube-proxy replacement.
@@ -32,6 +33,10 @@ pub enum Proxy {
         /// Source: Cilium option `service-no-backend-response`, default since 1.15.
         #[serde(default)]
         service_no_backend_response: NoBackendResponse,
+
+        /// The agent on each node, which writes the service map.
+        #[serde(default)]
+        agent: service_map::Config,
     },
     /// kube-proxy.
     KubeProxy {
@@ -104,6 +109,7 @@ impl Default for Proxy {
         Self::Cilium {
             algorithm: select::Algorithm::default(),
             service_no_backend_response: NoBackendResponse::default(),
+            agent: service_map::Config::default(),
         }
     }
 }
@@ -157,7 +163,7 @@ impl Endpoints {
 impl Proxy {
     /// How backends are chosen, at the start of a run; only an algorithm that looks at addresses asks for them.
     pub fn selector(
-        self,
+        &self,
         streams: &Streams,
         addresses: impl FnOnce() -> Addresses,
     ) -> select::Selector {
@@ -166,7 +172,7 @@ impl Proxy {
             Self::KubeProxy { mode, .. } => match mode {
                 Mode::Iptables | Mode::Nftables => select::Selector::Random,
                 Mode::Ipvs { scheduler } => {
-                    let ipvs = select::ipvs::Ipvs::new(scheduler, *streams, addresses);
+                    let ipvs = select::ipvs::Ipvs::new(*scheduler, *streams, addresses);
                     select::Selector::Ipvs(Box::new(ipvs))
                 }
             },
@@ -177,12 +183,12 @@ impl Proxy {
     ///
     /// Source: Kubernetes `pkg/proxy/iptables/proxier.go`: reject without any endpoint, drop without a local one.
     /// Assumption: ipvs rejects in both cases, as the kernel does for a virtual server without destinations.
-    pub fn no_backend_response(self, elsewhere: bool) -> NoBackendResponse {
+    pub fn no_backend_response(&self, elsewhere: bool) -> NoBackendResponse {
         match self {
             Self::Cilium {
                 service_no_backend_response,
                 ..
-            } => service_no_backend_response,
+            } => *service_no_backend_response,
             Self::KubeProxy { mode, .. } => match mode {
                 Mode::Iptables | Mode::Nftables if elsewhere => NoBackendResponse::Drop,
                 Mode::Iptables | Mode::Nftables | Mode::Ipvs { .. } => NoBackendResponse::Reject,
@@ -193,19 +199,32 @@ impl Proxy {
     /// The limit on refusals, where there is one.
     ///
     /// Source: Cilium `bpf/lib/nodeport.h` writes the ICMP answer itself, without the kernel's limit.
-    pub fn icmp_limit(self) -> Option<icmp::RateLimit> {
+    pub fn icmp_limit(&self) -> Option<icmp::RateLimit> {
         match self {
             Self::Cilium { .. } => None,
             Self::KubeProxy {
                 icmp_rate,
                 icmp_burst,
                 ..
-            } => Some(icmp::RateLimit::new(icmp_rate, icmp_burst.get())),
+            } => Some(icmp::RateLimit::new(*icmp_rate, icmp_burst.get())),
+        }
+    }
+
+    /// The agent on each node: how long a change of endpoints takes to reach its service map.
+    ///
+    /// Source: kube-proxy syncs at once after a quiet second; a sync of iptables or nftables takes 50 ms to seconds.
+    pub fn agent(&self) -> service_map::Config {
+        match self {
+            Self::Cilium { agent, .. } => agent.clone(),
+            Self::KubeProxy { .. } => service_map::Config {
+                reflector_wait: sim_core::SimDuration::ZERO,
+                reconcile: crate::health::log_normal(150, 300),
+            },
         }
     }
 
     /// What keeps session affinity fresh.
-    pub fn affinity_refreshed_by(self) -> RefreshedBy {
+    pub fn affinity_refreshed_by(&self) -> RefreshedBy {
         match self {
             Self::Cilium { .. } => RefreshedBy::Request,
             Self::KubeProxy { .. } => RefreshedBy::Connection,
@@ -216,7 +235,7 @@ impl Proxy {
     ///
     /// Source: Cilium `bpf/lib/nodeport.h`: source NAT for remote backends only. kube-proxy: masquerade of all outside
     /// traffic under `Cluster`, none under `Local`.
-    pub fn seen_at_pod(self, policy: TrafficPolicy, second_hop: bool) -> SeenAtPod {
+    pub fn seen_at_pod(&self, policy: TrafficPolicy, second_hop: bool) -> SeenAtPod {
         let masqueraded = match self {
             Self::Cilium { .. } => second_hop,
             Self::KubeProxy { .. } => policy == TrafficPolicy::Cluster,

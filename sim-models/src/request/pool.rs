@@ -324,6 +324,15 @@ impl Pools {
         })
     }
 
+    /// The idle connections for which something holds, pool by pool, the longest idle first.
+    pub fn idle_where(&self, holds: impl Fn(&Upstream) -> bool) -> Vec<UpstreamId> {
+        let all = self
+            .idle
+            .iter()
+            .flat_map(|idle| std::iter::successors(idle.oldest, |&id| self.connections[id].newer));
+        all.filter(|&id| holds(&self.connections[id])).collect()
+    }
+
     #[inline]
     fn pool(&self, node: LoadBalancerNodeId, target: TargetId) -> usize {
         node.index() * self.targets + target.index()

@@ -53,6 +53,19 @@ pub struct Config {
     #[serde(default)]
     pub keep_alive: Option<KeepAlive>,
 
+    /// Work of the answer to a probe or a health check.
+    ///
+    /// Range: 0 and up. Default: "1ms".
+    /// Assumption: no source; a check of dependencies takes longer.
+    #[serde(default = "default_check_time")]
+    pub check_time: SimDuration,
+
+    /// From the start of the process until it answers; it refuses until then.
+    ///
+    /// Range: 0 and up; plausible 0 to 60 s. Default: "0s".
+    #[serde(default = "default_startup_time")]
+    pub startup_time: Dist,
+
     /// Bytes of an answer's body.
     ///
     /// Default: "1KiB".
@@ -149,6 +162,14 @@ fn default_queue() -> u32 {
     512
 }
 
+pub(crate) fn default_check_time() -> SimDuration {
+    SimDuration::from_millis(1)
+}
+
+pub(crate) fn default_startup_time() -> Dist {
+    Dist::Constant(SimDuration::ZERO)
+}
+
 fn default_response_size() -> Size {
     Size::from_bytes(1024)
 }
@@ -194,6 +215,17 @@ impl Server {
             self.busy -= 1;
         }
         next
+    }
+
+    /// The process is gone: nobody works. Returns the requests that waited, first come first.
+    pub fn clear(&mut self) -> VecDeque<RequestId> {
+        self.busy = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The process accepts nothing more from its queue. Returns the requests that waited, first come first.
+    pub fn drop_waiting(&mut self) -> VecDeque<RequestId> {
+        std::mem::take(&mut self.waiting)
     }
 
     /// Workers that work now.

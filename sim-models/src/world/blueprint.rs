@@ -3,14 +3,17 @@
 //! A scenario file is lowered to a [`Blueprint`]; tests and other programs may build one directly. The
 //! settings of each stage are the stage's own `Config`.
 
-use sim_core::SimDuration;
+use sim_core::{Dist, SimDuration};
 
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
+use crate::control::{aws_controller, deployment, kubelet, node_lifecycle};
+use crate::fault::Fault;
+use crate::health::{endpoint_slice, probe, target_group};
 use crate::id::{
-    Arena, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId, TargetGroupId,
-    ZoneId,
+    Arena, DeploymentId, FaultId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId,
+    TargetGroupId, ZoneId,
 };
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
@@ -43,6 +46,95 @@ pub struct Blueprint {
     pub target_groups: Arena<TargetGroupId, TargetGroup>,
     /// Who asks.
     pub populations: Arena<PopulationId, Population>,
+    /// What can go wrong, and who notices; `None` for a world in which nothing does and nobody looks.
+    pub health: Option<Box<Health>>,
+}
+
+/// What can go wrong, and who notices.
+///
+/// With it, every load balancer node checks every target, kubelets probe what has a probe, and a change
+/// of readiness travels through the control plane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// What goes wrong.
+    pub faults: Arena<FaultId, Fault>,
+    /// The kubelet on each node.
+    pub kubelet: kubelet::Config,
+    /// From a commit until a watcher has it.
+    pub watch_delay: Dist,
+    /// The EndpointSlice controller.
+    pub endpoint_slice_controller: endpoint_slice::Config,
+    /// The node lifecycle controller.
+    pub node_lifecycle_controller: node_lifecycle::Config,
+    /// How long pods tolerate a lost node before they are deleted.
+    pub default_toleration: SimDuration,
+    /// From the end of a node's trouble until its pods are ready again.
+    pub node_recovery: Dist,
+    /// The AWS Load Balancer Controller.
+    pub aws_controller: aws_controller::Config,
+    /// When a SYN that nobody answered is sent again, counted from the first.
+    pub syn_retransmits: Vec<SimDuration>,
+    /// From a pod's creation until its node's kubelet knows of it: watch, scheduling cycle, binding, watch.
+    pub scheduling: Dist,
+    /// One sync of the workload controllers.
+    pub workload_sync: SimDuration,
+    /// Places for pods that are created during a run, each with its Deployment.
+    pub spares: Vec<DeploymentId>,
+    /// What each Deployment says about the health of its pods.
+    pub workloads: Arena<DeploymentId, Workload>,
+    /// What each target group says about the health of its targets.
+    pub target_groups: Arena<TargetGroupId, target_group::Config>,
+}
+
+/// What a Deployment says about the health of its pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Whether a pod gets traffic; `None`: as soon as its container runs.
+    pub readiness_probe: Option<probe::Config>,
+    /// Whether a container is killed; `None`: never.
+    pub liveness_probe: Option<probe::Config>,
+    /// Sleep before SIGTERM.
+    pub pre_stop: SimDuration,
+    /// From a deletion until SIGKILL.
+    pub termination_grace_period: SimDuration,
+    /// How its pods are replaced.
+    pub strategy: deployment::Strategy,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            readiness_probe: None,
+            liveness_probe: None,
+            pre_stop: SimDuration::ZERO,
+            termination_grace_period: SimDuration::from_secs(30),
+            strategy: deployment::Strategy::default(),
+        }
+    }
+}
+
+impl Health {
+    /// Nothing goes wrong and nobody probes; the controllers are the real systems' own.
+    pub fn new(deployments: usize, target_groups: usize) -> Self {
+        Self {
+            faults: Arena::new(),
+            kubelet: kubelet::Config::default(),
+            watch_delay: crate::health::watch_delay(),
+            endpoint_slice_controller: endpoint_slice::Config::default(),
+            node_lifecycle_controller: node_lifecycle::Config::default(),
+            default_toleration: node_lifecycle::default_toleration(),
+            node_recovery: node_lifecycle::node_recovery(),
+            aws_controller: aws_controller::Config::default(),
+            syn_retransmits: [1, 3, 7].map(SimDuration::from_secs).to_vec(),
+            scheduling: crate::health::scheduling(),
+            workload_sync: deployment::WORKLOAD_SYNC,
+            spares: Vec::new(),
+            workloads: (0..deployments).map(|_| Workload::default()).collect(),
+            target_groups: (0..target_groups)
+                .map(|_| target_group::Config::default())
+                .collect(),
+        }
+    }
 }
 
 /// How long to run.
@@ -170,7 +262,7 @@ impl Blueprint {
         Addresses::assign(
             &self.load_balancer.nodes,
             &self.nodes,
-            &self.pods,
+            &self.places(),
             self.network,
         )
     }
@@ -201,6 +293,39 @@ impl Blueprint {
                     .collect()
             }
         }
+    }
+
+    /// The pods, and after them the places for pods that are created during a run.
+    pub fn places(&self) -> Arena<PodId, Pod> {
+        let mut places = self.pods.clone();
+        let spares = self.health.iter().flat_map(|health| &health.spares);
+        for &deployment in spares {
+            let name = &self.deployments[deployment].name;
+            places.push(Pod {
+                name: format!("{name}-new-{}", places.len()),
+                deployment,
+                node: NodeId(0),
+            });
+        }
+        places
+    }
+
+    /// Entries that a target group may have in the course of a run.
+    pub fn target_places(&self, group: TargetGroupId) -> usize {
+        let TargetGroup {
+            service,
+            target_type,
+            ..
+        } = &self.target_groups[group];
+        let spares = match (target_type, &self.health) {
+            (TargetType::Ip, Some(health)) => {
+                let deployment = self.services[*service].selects;
+                let own = health.spares.iter().filter(|&&it| it == deployment);
+                own.count()
+            }
+            (TargetType::Ip | TargetType::Instance, _) => 0,
+        };
+        self.target_count(group) + spares
     }
 
     /// Entries of a target group: nodes or pods.

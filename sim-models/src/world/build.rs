@@ -5,6 +5,7 @@ use sim_core::{DistError, Sampler, SimDuration, SimTime, Streams};
 use super::RunError;
 use super::blueprint::Blueprint;
 use super::event::Event;
+use super::health::Health;
 use super::patience::Lane;
 use super::population;
 use crate::cluster::service::TrafficPolicy;
@@ -65,6 +66,8 @@ pub struct World<R> {
     pub(super) icmp_limit: Option<icmp::RateLimit>,
     pub(super) pools: Pools,
     pub(super) servers: Arena<PodId, Server>,
+    /// The health of things; `None` where nothing can go wrong and nobody looks.
+    pub(super) health: Option<Box<Health>>,
 }
 
 /// A Deployment's server, ready for use.
@@ -82,6 +85,7 @@ pub(super) struct Deployment {
 /// A Service during a run.
 #[derive(Debug)]
 pub(super) struct Service {
+    pub(super) selects: DeploymentId,
     pub(super) policy: TrafficPolicy,
     /// How long a node remembers which backend a source got.
     pub(super) affinity: Option<SimDuration>,
@@ -153,8 +157,8 @@ impl<R: Recorder> World<R> {
                 Network::VpcCni | Network::CiliumChained => SimDuration::ZERO,
             },
             nodes: blueprint.nodes.clone(),
-            pods: blueprint.pods.clone(),
-            proxy: blueprint.proxy,
+            pods: blueprint.places(),
+            proxy: blueprint.proxy.clone(),
             deployments: blueprint.deployments.iter().map(Deployment::new).collect(),
             services: services(blueprint),
             cursors: cursors(&groups, load_balancer_nodes, &streams),
@@ -179,7 +183,12 @@ impl<R: Recorder> World<R> {
             affinity: affinity(blueprint),
             icmp_limit: blueprint.proxy.icmp_limit(),
             pools: Pools::new(load_balancer_nodes, targets),
-            servers: blueprint.pods.iter().map(|_| Server::default()).collect(),
+            servers: blueprint
+                .places()
+                .iter()
+                .map(|_| Server::default())
+                .collect(),
+            health: Health::new(blueprint, &streams)?.map(Box::new),
             streams,
         })
     }
@@ -190,12 +199,16 @@ impl<R: Recorder> World<R> {
         for id in self.populations.ids() {
             events.extend(self.populations[id].first_events(id, &self.streams));
         }
+        if let Some(health) = &self.health {
+            events.extend(health.first_events());
+        }
         events
     }
 
     /// Requests on their way that somebody waits for.
     pub fn in_flight(&self) -> u64 {
-        self.requests.len() as u64 - self.abandoned
+        let checks = self.health.as_ref().map_or(0, |health| health.asked);
+        self.requests.len() as u64 - self.abandoned - checks
     }
 }
 
@@ -219,6 +232,7 @@ fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
     let services = blueprint.services.enumerate();
     services
         .map(|(id, service)| Service {
+            selects: service.selects,
             policy: service.external_traffic_policy,
             affinity: service.session_affinity,
             endpoints: Endpoints::new(
@@ -244,7 +258,7 @@ fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
     groups
         .map(|(id, group)| {
             let targets =
-                u32::try_from(blueprint.target_count(id)).expect("targets fit in 32 bits");
+                u32::try_from(blueprint.target_places(id)).expect("targets fit in 32 bits");
             first_target += targets;
             Group {
                 service: group.service,
@@ -314,7 +328,7 @@ fn outstanding(
             if !group.algorithm.counts_outstanding() {
                 return Outstanding::default();
             }
-            let targets = blueprint.target_count(id) as u32;
+            let targets = blueprint.target_places(id) as u32;
             Outstanding::new(group.least_outstanding.scope, load_balancer_nodes, targets)
         })
         .collect()

@@ -1,6 +1,9 @@
 //! Everything that can happen in a run, and who goes first at one instant.
 
-use crate::id::{CallId, Id, PopulationId, RequestId, UpstreamId};
+use crate::id::{
+    CallId, DeploymentId, FaultId, Id, NodeId, PodId, PopulationId, ProberId, RequestId, ServiceId,
+    TargetGroupId, UpstreamId, ViewId,
+};
 
 /// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,73 @@ pub enum Event {
     Retry(CallId),
     /// Somebody may have waited long enough for an answer.
     Deadline(LaneId),
+    /// The first packet of a connection, which nobody answered, is sent again.
+    Redial(RequestId),
+    /// Something happens to the health of things, or to what somebody believes about it.
+    Health(HealthEvent),
+}
+
+/// An event of the health signal.
+///
+/// None of them exists in a world in which nothing can go wrong and nobody probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthEvent {
+    /// A fault begins.
+    FaultBegins(FaultId),
+    /// A fault ends.
+    FaultEnds(FaultId),
+    /// A tick of a prober's grid.
+    Probe(ProberId),
+    /// A probe has waited long enough.
+    ProbeDeadline(ProberId),
+    /// A kubelet's relist shows that a container has started or exited.
+    Relist(PodId),
+    /// A container starts.
+    Start(PodId),
+    /// A container's process runs.
+    Run(PodId),
+    /// A process has booted.
+    Answer(PodId),
+    /// A container exits.
+    Exit(PodId),
+    /// A pod's status is written to the API.
+    StatusWritten(PodId),
+    /// The EndpointSlice controller hears of a pod.
+    PodSeen(PodId),
+    /// The EndpointSlice controller looks at a Service.
+    Sync(ServiceId),
+    /// A sync ends.
+    Synced(ServiceId),
+    /// A load balancer node checks a target.
+    Check(ViewId),
+    /// A health check has waited long enough.
+    CheckDeadline(ViewId),
+    /// The load balancer controller looks at a target group.
+    Reconcile(TargetGroupId),
+    /// Its pass ends.
+    Reconciled(TargetGroupId),
+    /// A load balancer node hears of a registration or a deregistration.
+    Learn(ViewId),
+    /// The deregistration delay of a target is over.
+    Drained(ViewId),
+    /// The node lifecycle controller finds a node silent for too long.
+    NodeUnknown(NodeId),
+    /// The node lifecycle controller marks a pod of a lost node.
+    MarkNotReady(PodId),
+    /// A node that was lost is ready again.
+    NodeBack(NodeId),
+    /// Pods of a lost node have tolerated it long enough.
+    Evict(NodeId),
+    /// The controllers of a Deployment look at its pods.
+    SyncDeployment(DeploymentId),
+    /// A pod is deleted in the API.
+    Delete(PodId),
+    /// A kubelet hears that a pod is deleted.
+    Terminate(PodId),
+    /// A pod's process gets SIGTERM: it stops accepting connections.
+    Sigterm(PodId),
+    /// A pod's last process has ended; its address goes.
+    Gone(PodId),
 }
 
 /// Deadlines in the order of time: those of each population, then those of the load balancer.
@@ -35,7 +105,9 @@ pub struct LaneId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserId(pub u32);
 
-/// Ranks below these belong to faults (0) and to the health signal (1).
+/// A pod broken at some instant is broken for the probe of that instant.
+const BREAKS: u8 = 0;
+const CHANGES_HEALTH: u8 = 1;
 const FREES_WORKER: u8 = 2;
 const FREES_CONNECTION: u8 = 3;
 const CLOSES_CONNECTION: u8 = 4;
@@ -47,6 +119,8 @@ impl Event {
     /// Who goes first at one instant: what frees a worker or a connection goes before what needs one.
     pub fn rank(&self) -> u8 {
         match self {
+            Self::Health(HealthEvent::FaultBegins(_) | HealthEvent::FaultEnds(_)) => BREAKS,
+            Self::Health(_) => CHANGES_HEALTH,
             Self::Served(_) => FREES_WORKER,
             Self::Returned(_) => FREES_CONNECTION,
             Self::Expire(_) => CLOSES_CONNECTION,
@@ -56,7 +130,8 @@ impl Event {
             | Self::Retry(_)
             | Self::AtLoadBalancer(_)
             | Self::AtNode(_)
-            | Self::AtServer(_) => NEEDS,
+            | Self::AtServer(_)
+            | Self::Redial(_) => NEEDS,
         }
     }
 
@@ -73,6 +148,8 @@ impl Event {
             Self::Expire(_) => "idle connection checked",
             Self::Retry(_) => "client tries again",
             Self::Deadline(_) => "deadline",
+            Self::Redial(_) => "connection tried again",
+            Self::Health(event) => event.kind(),
         }
     }
 
@@ -89,7 +166,87 @@ impl Event {
             Self::Expire(upstream) => (7, upstream.index()),
             Self::Retry(call) => (9, call.index()),
             Self::Deadline(lane) => (10, lane.0 as usize),
+            Self::Redial(request) => (8, request.index()),
+            Self::Health(event) => event.number_and_subject(),
         };
         (kind << 32) | subject as u64
+    }
+}
+
+impl HealthEvent {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::FaultBegins(_) => "fault begins",
+            Self::FaultEnds(_) => "fault ends",
+            Self::Probe(_) => "probe",
+            Self::ProbeDeadline(_) => "deadline of a probe",
+            Self::Relist(_) => "relist of a container",
+            Self::Start(_) => "container starts",
+            Self::Run(_) => "container runs",
+            Self::Answer(_) => "process answers",
+            Self::Exit(_) => "container exits",
+            Self::StatusWritten(_) => "pod status written",
+            Self::PodSeen(_) => "pod status seen",
+            Self::Sync(_) => "endpoint slice sync",
+            Self::Synced(_) => "endpoint slice published",
+            Self::Check(_) => "health check",
+            Self::CheckDeadline(_) => "deadline of a health check",
+            Self::Reconcile(_) => "load balancer controller pass",
+            Self::Reconciled(_) => "load balancer controller done",
+            Self::Learn(_) => "registration at load balancer node",
+            Self::Drained(_) => "target drained",
+            Self::NodeUnknown(_) => "node found silent",
+            Self::MarkNotReady(_) => "pod of a lost node marked",
+            Self::NodeBack(_) => "node back",
+            Self::Evict(_) => "pods of a lost node evicted",
+            Self::SyncDeployment(_) => "deployment sync",
+            Self::Delete(_) => "pod deleted",
+            Self::Terminate(_) => "pod terminates",
+            Self::Sigterm(_) => "pod gets SIGTERM",
+            Self::Gone(_) => "pod is gone",
+        }
+    }
+
+    fn number_and_subject(&self) -> (u64, usize) {
+        match *self {
+            Self::FaultBegins(fault) => (16, fault.index()),
+            Self::FaultEnds(fault) => (17, fault.index()),
+            Self::Probe(prober) => (18, prober.index()),
+            Self::ProbeDeadline(prober) => (19, prober.index()),
+            Self::Relist(pod) => (20, pod.index()),
+            Self::Start(pod) => (21, pod.index()),
+            Self::Run(pod) => (22, pod.index()),
+            Self::Exit(pod) => (23, pod.index()),
+            Self::StatusWritten(pod) => (24, pod.index()),
+            Self::PodSeen(pod) => (25, pod.index()),
+            Self::Sync(service) => (26, service.index()),
+            Self::Synced(service) => (27, service.index()),
+            Self::Check(view) => (28, view.index()),
+            Self::CheckDeadline(view) => (29, view.index()),
+            Self::Reconcile(group) => (30, group.index()),
+            Self::Reconciled(group) => (31, group.index()),
+            Self::Learn(view) => (32, view.index()),
+            Self::Drained(view) => (33, view.index()),
+            Self::NodeUnknown(node) => (34, node.index()),
+            Self::MarkNotReady(pod) => (35, pod.index()),
+            Self::NodeBack(node) => (36, node.index()),
+            Self::Evict(node) => (37, node.index()),
+            Self::Answer(pod) => (38, pod.index()),
+            Self::Delete(pod) => (39, pod.index()),
+            Self::Terminate(pod) => (40, pod.index()),
+            Self::Sigterm(pod) => (41, pod.index()),
+            Self::Gone(pod) => (42, pod.index()),
+            Self::SyncDeployment(deployment) => (43, deployment.index()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_as_small_as_an_id_and_its_kind() {
+        assert_eq!(size_of::<Event>(), 8);
     }
 }

@@ -11,6 +11,7 @@ use crate::observe::Recorder;
 pub mod blueprint;
 mod build;
 pub mod event;
+mod health;
 mod patience;
 mod population;
 mod requests;
@@ -97,6 +98,8 @@ impl<R: Recorder> Model for World<R> {
             Event::Expire(upstream) => self.on_expiry_check(upstream, agenda),
             Event::Retry(call) => self.on_retry(call, agenda),
             Event::Deadline(lane) => self.on_deadline(lane, agenda),
+            Event::Redial(request) => self.knock(request, agenda),
+            Event::Health(event) => self.on_health(event, agenda),
         }
     }
 

@@ -15,7 +15,7 @@ use super::event::{Event, LaneId, UserId};
 use super::population::Call;
 use crate::id::{CallId, PopulationId, RequestId};
 use crate::observe::{Observation, Recorder};
-use crate::request::{Hop, Outcome, Request};
+use crate::request::{Asker, Hop, Outcome, Request};
 
 /// Deadlines in the order of time.
 #[derive(Debug, Default)]
@@ -69,8 +69,12 @@ impl<R: Recorder> World<R> {
 
     /// A request reached its pod and may stay there for longer than the load balancer waits.
     pub(super) fn await_target(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
-        let sent = self.requests[id].at(Hop::Sent);
-        if let Some(at) = sent.checked_add(self.response_timeout) {
+        let request = &self.requests[id];
+        if request.asker != Asker::Client {
+            // Probes and health checks have time-outs of their own.
+            return;
+        }
+        if let Some(at) = request.at(Hop::Sent).checked_add(self.response_timeout) {
             let lane = LaneId(self.populations.len() as u32);
             self.set_deadline(lane, id, at.max(agenda.now()), agenda);
         }

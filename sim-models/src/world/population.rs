@@ -10,7 +10,7 @@ use crate::observe::{Observation, Recorder};
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::node_port::SeenAtPod;
 use crate::request::stickiness::Jar;
-use crate::request::{Hop, Outcome, Request, dns, retry, word};
+use crate::request::{Asker, Hop, Outcome, Request, dns, retry, word};
 use crate::streams::{REQUESTS, RETRIES};
 
 /// A population during a run.
@@ -136,6 +136,7 @@ impl Call {
             user: self.user,
             finished: false,
             abandoned: false,
+            asker: Asker::Client,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::request::node_port::{NoBackendResponse, SeenAtPod};
 use crate::request::pool::{Path, PoolScope, UpstreamState};
 use crate::request::select::Arrival;
 use crate::request::server::{Reception, WhenFull};
-use crate::request::{Hop, Outcome, Request, word};
+use crate::request::{Asker, Hop, Outcome, Request, word};
 
 /// When a SYN that nobody answered is sent again, counted from the first.
 ///
@@ -62,11 +62,20 @@ impl<R: Recorder> World<R> {
             word: draws.word(word::TARGET),
         };
         let cursor = &mut self.cursors[cursor];
-        let mut choose = || match &group.in_sight {
-            None => group.algorithm.pick(cursor, view),
-            Some(in_sight) => {
-                let positions = &in_sight[node.index()];
-                group.algorithm.pick_among(cursor, view, positions)
+        let eligible = self.health.as_ref().map(|it| it.eligible(group_id, node));
+        let in_sight = group.in_sight.as_ref().map(|it| &it[node.index()]);
+        let may_choose = |position: u32| {
+            let among = |list: &[u32]| list.binary_search(&position).is_ok();
+            eligible.is_none_or(among)
+        };
+        let mut choose = || match (in_sight, eligible) {
+            (None, None) => group.algorithm.pick(cursor, view),
+            (Some(positions), None) => group.algorithm.pick_among(cursor, view, positions),
+            (None, Some(positions)) => group.algorithm.pick_among(cursor, view, positions),
+            (Some(near), Some(_)) => {
+                let both = near.iter().copied().filter(|&it| may_choose(it));
+                let both: Vec<u32> = both.collect();
+                group.algorithm.pick_among(cursor, view, &both)
             }
         };
         let picked = match group.stickiness {
@@ -74,6 +83,7 @@ impl<R: Recorder> World<R> {
             Some(_) => {
                 let jar = self.populations[request.population].jar(request);
                 jar.and_then(|jar| jar.target(group_id, now))
+                    .filter(|&position| may_choose(position))
                     .or_else(choose)
             }
         };
@@ -121,6 +131,10 @@ impl<R: Recorder> World<R> {
             let back = there + (there - sent);
             return self.fail(id, Outcome::StaleConnection, back, agenda);
         }
+        if self.health.is_some() && self.is_lost_on(connection) {
+            return self.hold(id, agenda);
+        }
+        let upstream = self.pools.get(connection);
         if let (Some(affinity), Some(node)) = (&mut self.affinity, upstream.node) {
             let service = self.groups[upstream.group].service;
             affinity.request(sent, node, service, upstream.load_balancer_node);
@@ -139,6 +153,9 @@ impl<R: Recorder> World<R> {
     ) {
         let request = &mut self.requests[id];
         request.stamp(Hop::Sent, sent);
+        if self.health.is_some() {
+            return self.knock(id, agenda);
+        }
         let load_balancer_node = request.load_balancer_node;
         let service = self.groups[group].service;
         match self.groups[group].target_type {
@@ -166,6 +183,9 @@ impl<R: Recorder> World<R> {
         let (Some(node), Some(group)) = (request.node, request.target_group) else {
             unreachable!("only requests to instance targets dial a node");
         };
+        if self.health.is_some() {
+            return self.knock_at_node(id, group, node, agenda);
+        }
         match self.backend(id, node, self.groups[group].service, agenda.now()) {
             Some((home, pod)) => {
                 let sent = self.requests[id].at(Hop::Sent);
@@ -177,22 +197,37 @@ impl<R: Recorder> World<R> {
     }
 
     /// The backend that a node chooses for a new connection: by affinity, where the Service has it, else by selection.
-    fn backend(
+    pub(super) fn backend(
         &mut self,
         id: RequestId,
         node: NodeId,
         service_id: ServiceId,
         now: SimTime,
     ) -> Option<(NodeId, PodId)> {
+        let believed = match self.health {
+            Some(_) => self.believed(service_id, node, now),
+            None => 0,
+        };
         let request = &self.requests[id];
         let service = &self.services[service_id];
+        let eligible = match &self.health {
+            Some(health) => health.backends(service_id, believed, node, service.policy),
+            None => service.endpoints.eligible(node, service.policy),
+        };
+        // A tracked connection keeps its backend for as long as the map has it.
+        if let Some(before) = request.pod
+            && let Some(&kept) = eligible.iter().find(|backend| backend.1 == before)
+        {
+            return Some(kept);
+        }
         let arrival = Arrival {
             now,
             node,
             service: service_id,
             policy: service.policy,
+            version: believed as u32,
             affinity: service.affinity.is_some(),
-            eligible: service.endpoints.eligible(node, service.policy),
+            eligible,
             from: request.load_balancer_node,
             word: request.draws.word(word::BACKEND),
         };
@@ -243,7 +278,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// A connection opens: handshake, then the request. `dialled` is when the first packet left.
-    fn establish(
+    pub(super) fn establish(
         &mut self,
         id: RequestId,
         path: Path,
@@ -275,12 +310,14 @@ impl<R: Recorder> World<R> {
         request.attempts = 0;
         let established = dialled + one_way + one_way;
         request.stamp(Hop::Sent, established);
-        let seen = Observation::Opened {
-            load_balancer_node,
-            target,
-            pod,
-        };
-        self.recorder.see(agenda.now(), seen);
+        if request.asker == Asker::Client {
+            let seen = Observation::Opened {
+                load_balancer_node,
+                target,
+                pod,
+            };
+            self.recorder.see(agenda.now(), seen);
+        }
         agenda.at(established + one_way, Event::AtServer(id));
     }
 
@@ -295,6 +332,10 @@ impl<R: Recorder> World<R> {
             request.stamp(Hop::Server, now);
         }
         let pod = request.pod.expect("a request at a server has a pod");
+        if self.health.is_some() && !self.admit(id, pod, agenda) {
+            return;
+        }
+        let request = &mut self.requests[id];
         let deployment = &self.deployments[self.pods[pod].deployment];
         let server = &mut self.servers[pod];
         match server.receive(id, deployment.workers, deployment.queue) {
@@ -350,14 +391,19 @@ impl<R: Recorder> World<R> {
         let now = agenda.now();
         let back = now + self.way_back(id);
         let request = &mut self.requests[id];
-        request.stamp(Hop::Served, now);
-        request.outcome = Outcome::Ok;
         let pod = request.pod.expect("a served request has a pod");
-        let connection = request
-            .connection
-            .expect("a served request has a connection");
+        if self.health.is_some() && !self.can_answer(id, pod, agenda) {
+            return;
+        }
+        let request = &mut self.requests[id];
+        request.stamp(Hop::Served, now);
+        if !request.finished && !matches!(request.outcome, Outcome::PodError(_)) {
+            request.outcome = Outcome::Ok;
+        }
         let deployment = &self.deployments[self.pods[pod].deployment];
-        if let Some(timeout) = deployment.closes_idle_after {
+        if let (Some(connection), Some(timeout)) =
+            (request.connection, deployment.closes_idle_after)
+        {
             self.pools.get_mut(connection).server_closes_at = now + timeout;
         }
         agenda.at(back, Event::Returned(id));
@@ -379,6 +425,9 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_returned(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let request = &mut self.requests[id];
+        if request.asker != Asker::Client {
+            return self.on_checked(id, agenda);
+        }
         if request.abandoned {
             return self.bury(id, now);
         }
@@ -408,7 +457,10 @@ impl<R: Recorder> World<R> {
             .pool_max_requests
             .map_or(u64::MAX, |limit| limit.get());
         let limit = limit.min(deployment.closes_after_requests);
-        let broken = !matches!(outcome, Outcome::Ok | Outcome::Overloaded(_));
+        let broken = !matches!(
+            outcome,
+            Outcome::Ok | Outcome::Overloaded(_) | Outcome::PodError(_)
+        );
         let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO);
         let capacity = group.upstream.pool_max_idle;
         let is_old = |age| now - upstream.opened_at >= age;
@@ -488,7 +540,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// The request's outcome stands; the load balancer node will know at `at`.
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         id: RequestId,
         outcome: Outcome,
@@ -515,11 +567,12 @@ impl<R: Recorder> World<R> {
 
     /// One way from the pod to the load balancer node, with this request's jitter.
     #[inline]
-    fn way_back(&self, id: RequestId) -> SimDuration {
+    pub(super) fn way_back(&self, id: RequestId) -> SimDuration {
         let request = &self.requests[id];
-        let connection = request
-            .connection
-            .expect("an answer has a connection to go back on");
+        let Some(connection) = request.connection else {
+            // A probe comes from the pod's own node, on a connection of its own.
+            return self.links.inside_node();
+        };
         let upstream = self.pools.get(connection);
         let legs = upstream.first_leg + upstream.second_leg;
         self.links
@@ -527,13 +580,19 @@ impl<R: Recorder> World<R> {
     }
 
     /// One way from a load balancer node to a node's interface.
-    fn to_node(&self, from: LoadBalancerNodeId, to: NodeId) -> SimDuration {
+    pub(super) fn to_node(&self, from: LoadBalancerNodeId, to: NodeId) -> SimDuration {
         self.links
             .between_zones(self.zone_of_load_balancer_node[from], self.nodes[to].zone)
     }
 
     /// The path to a pod that is a target itself.
-    fn path_to_pod(&self, id: RequestId, group: TargetGroupId, home: NodeId, pod: PodId) -> Path {
+    pub(super) fn path_to_pod(
+        &self,
+        id: RequestId,
+        group: TargetGroupId,
+        home: NodeId,
+        pod: PodId,
+    ) -> Path {
         let request = &self.requests[id];
         let from = request.load_balancer_node;
         Path {
@@ -551,7 +610,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// The path over the NodePort of `node` to a pod on `home`.
-    fn path_over_node(
+    pub(super) fn path_over_node(
         &self,
         id: RequestId,
         group: TargetGroupId,

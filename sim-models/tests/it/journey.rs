@@ -171,6 +171,7 @@ fn a_node_that_drops_costs_the_connect_timeout() {
     blueprint.proxy = Proxy::Cilium {
         algorithm: select::Algorithm::Random,
         service_no_backend_response: NoBackendResponse::Drop,
+        agent: Default::default(),
     };
     let requests = requests(&blueprint);
     let dropped: Vec<_> = requests

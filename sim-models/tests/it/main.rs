@@ -2,6 +2,7 @@
 
 mod ages;
 mod conformance;
+mod health;
 mod journey;
 mod kube_proxy;
 mod layouts;

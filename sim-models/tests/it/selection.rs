@@ -26,6 +26,7 @@ fn maglev_world(mode: Mode) -> Blueprint {
     blueprint.proxy = Proxy::Cilium {
         algorithm: Algorithm::Maglev(CONFIG),
         service_no_backend_response: NoBackendResponse::Reject,
+        agent: Default::default(),
     };
     for group in blueprint.target_groups.iter_mut() {
         group.upstream.pool_max_idle = Some(0);

@@ -40,6 +40,8 @@ pub(crate) fn server(workers: u32, service_time: Dist) -> server::Config {
         when_full: WhenFull::Refuse,
         service_time,
         keep_alive: Some(KeepAlive::default()),
+        check_time: SimDuration::from_millis(1),
+        startup_time: Dist::Constant(SimDuration::ZERO),
         response_size: Size::from_bytes(1024),
     }
 }
@@ -107,6 +109,7 @@ pub(crate) fn world(
         },
         target_groups: Arena::new(),
         populations: Arena::new(),
+        health: None,
     };
     let group = add_service(&mut blueprint, "web", pods_per_node, mode, server);
     let class = RequestClass {

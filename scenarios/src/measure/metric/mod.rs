@@ -12,6 +12,7 @@ use super::reading::{Merge, Reading};
 
 pub mod connections;
 pub mod distance;
+pub mod health;
 pub mod hops;
 pub mod latency;
 pub mod load;
@@ -189,6 +190,8 @@ metrics! {
     Load load: load::Load;
     /// How many targets are registered.
     Targets targets: targets::Targets;
+    /// Who notices a fault, and when.
+    Health health: health::Health;
 }
 
 /// A named number of one replication, such as "p99 latency".

@@ -99,6 +99,7 @@ mod tests {
             node: NodeId(0),
             service: ServiceId(0),
             policy: TrafficPolicy::Cluster,
+            version: 0,
             affinity: true,
             eligible,
             from: LoadBalancerNodeId(0),

@@ -239,6 +239,7 @@ mod tests {
             node: NodeId(node),
             service: ServiceId(0),
             policy: TrafficPolicy::Cluster,
+            version: 0,
             affinity: false,
             eligible,
             from: LoadBalancerNodeId(from),

@@ -38,6 +38,8 @@ pub struct Arrival<'a> {
     pub service: ServiceId,
     /// The Service's policy for outside traffic.
     pub policy: TrafficPolicy,
+    /// Which version of the Service's endpoints the node believes.
+    pub version: u32,
     /// Whether the Service has session affinity.
     pub affinity: bool,
     /// The backends that the node may choose, with the node of each.
@@ -140,6 +142,7 @@ mod tests {
             node: NodeId(node),
             service: ServiceId(0),
             policy: TrafficPolicy::Local,
+            version: 0,
             affinity: false,
             eligible,
             from: LoadBalancerNodeId(word % 2),

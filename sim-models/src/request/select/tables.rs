@@ -1,8 +1,8 @@
 //! Which Maglev table answers for a Service on a node?
 //!
 //! A table follows from the eligible backends alone. Under `Cluster` these are the same everywhere, so all
-//! nodes share one table; under `Local` each node has its own. A table is built when the first connection
-//! asks for it.
+//! nodes that believe the same version share one table; under `Local` each node has its own. A table is
+//! built when the first connection asks for it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,13 +19,16 @@ use crate::id::{NodeId, PodId, ServiceId};
 /// Source: Cilium `pkg/loadbalancer`, `DefaultBackendWeight`.
 const WEIGHT: u32 = 100;
 
+/// Versions after which a table is forgotten; it would be built again where a node still needed it.
+const OLD: u32 = 8;
+
 /// The Maglev tables of a cluster.
 #[derive(Debug)]
 pub struct Tables {
     config: Config,
     addresses: Addresses,
-    /// By Service and, under `Local`, node.
-    built: BTreeMap<(ServiceId, Option<NodeId>), Table>,
+    /// By Service, node (under `Local`) and version of the endpoints.
+    built: BTreeMap<(ServiceId, Option<NodeId>, u32), Table>,
 }
 
 impl Tables {
@@ -40,7 +43,7 @@ impl Tables {
 
     /// The position of the chosen backend among the eligible ones; `None` exactly when there are none.
     ///
-    /// What is eligible for a Service (under `Local`, on a node) must be the same at every call.
+    /// What is eligible for a version of a Service (under `Local`, on a node) must be the same at every call.
     pub fn pick(&mut self, arrival: &Arrival<'_>) -> Option<u32> {
         if arrival.eligible.len() < 2 {
             // All slots are one backend's: nothing to build or to hash.
@@ -56,8 +59,14 @@ impl Tables {
             addresses,
             built,
         } = self;
+        let key = (arrival.service, node, arrival.version);
+        if !built.contains_key(&key) {
+            // Nodes follow within seconds: what is this much older is not believed anywhere any more.
+            let old = arrival.version.saturating_sub(OLD);
+            built.retain(|&(service, _, version), _| service != arrival.service || version >= old);
+        }
         let table = built
-            .entry((arrival.service, node))
+            .entry(key)
             .or_insert_with(|| table(*config, addresses, arrival.eligible));
         table.lookup(hash)
     }

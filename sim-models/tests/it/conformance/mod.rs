@@ -11,6 +11,7 @@ mod placement;
 mod pools;
 mod queueing;
 mod testbed;
+mod timelines;
 
 /// Reads a recording, or says that it is not there.
 fn recording<T: serde::de::DeserializeOwned>(file: &str) -> Option<T> {

@@ -59,14 +59,7 @@ pub(super) fn understood(config: &Config) -> Result<(), String> {
             Err(otherwise.to_owned())
         }
     };
-    must(
-        config.events.is_empty(),
-        "faults and removals are not modelled yet",
-    )?;
-    must(
-        lb.active_check.is_none() && lb.passive.is_none(),
-        "health checks are not modelled yet",
-    )?;
+    must(lb.passive.is_none(), "passive checks are not modelled yet")?;
     must(
         lb.retries == 0 && lb.next_upstream == "off",
         "retries are not modelled yet",
@@ -154,6 +147,7 @@ fn proxy(config: &Config) -> Proxy {
     Proxy::Cilium {
         algorithm: select::Algorithm::Random,
         service_no_backend_response: NoBackendResponse::Drop,
+        agent: Default::default(),
     }
 }
 

@@ -69,6 +69,24 @@ impl Comparisons {
         }
     }
 
+    /// Figures that are compared one by one, with what each may differ by.
+    pub(super) fn figures(
+        figures: impl IntoIterator<Item = (String, f64, f64, f64)>,
+        note: String,
+    ) -> Self {
+        let figures = figures.into_iter();
+        let list = figures.map(|(name, recorded, simulated, allowed)| Comparison {
+            name,
+            recorded,
+            simulated,
+            allowed,
+        });
+        Self {
+            list: list.collect(),
+            note,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

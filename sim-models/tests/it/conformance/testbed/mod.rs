@@ -2,8 +2,8 @@
 //! tracking, VXLAN, HTTP servers), recorded configuration by configuration.
 //!
 //! The files are found by the pattern `E*.json`. E1 and E2 count requests per pod: the same cluster is built as a world and
-//! judged by the class of its configuration. E3, E4 and E6 need faults and health checks, E5 times single paths; they are
-//! counted as not modelled yet.
+//! judged by the class of its configuration. E3, E4 and E6 break pods, remove endpoints and check health; E5 times single
+//! paths and is counted as not modelled yet.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 mod calibrate;
 mod cluster;
+mod faults;
 mod judge;
 mod observed;
 mod record;
@@ -129,12 +130,11 @@ fn verdict(file: &Value) -> Verdict {
             Ok(recording) => requests_per_pod(&recording),
             Err(why) => Verdict::NotJudged(why),
         },
-        Some("E3" | "E4") => Verdict::NotJudged("faults and removals are not modelled yet".into()),
+        Some("E3" | "E4" | "E6") => faults::verdict(file),
         Some("E5") => Verdict::NotJudged(
             "the cost of source NAT and of a tunnel apart from each other is not modelled yet"
                 .into(),
         ),
-        Some("E6") => Verdict::NotJudged("health checks are not modelled yet".into()),
         other => Verdict::NotJudged(format!("an unknown experiment, {other:?}")),
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Config {
     pub(super) events: Vec<Value>,
     #[serde(rename = "repeats")]
     _repeats: u64,
+    #[serde(rename = "bin_s")]
+    _bin_s: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +107,9 @@ pub(super) struct Nat {
     /// An error in either case; see `cluster::proxy`.
     #[serde(rename = "no_endpoints")]
     _no_endpoints: NoEndpoints,
+    /// The kernel's limit on refusals; what is refused fails either way.
+    #[serde(rename = "icmp_ratelimit_ms")]
+    _icmp_ratelimit_ms: Option<u64>,
     /// Which hash function of its family the hash is; any is as good as a draw.
     #[serde(rename = "hash_seed")]
     _hash_seed: Option<u64>,
@@ -137,12 +142,10 @@ pub(super) enum NoEndpoints {
 pub(super) struct Pod {
     pub(super) service: Service,
     pub(super) concurrency: NonZeroU32,
-    /// Of a slow pod, that is of a fault.
-    #[serde(rename = "slow_factor")]
-    _slow_factor: f64,
-    /// Of a failing pod, that is of a fault.
-    #[serde(rename = "error_delay_ms")]
-    _error_delay_ms: f64,
+    /// Of a slow pod.
+    pub(super) slow_factor: f64,
+    /// Of a failing pod.
+    pub(super) error_delay_ms: f64,
 }
 
 #[derive(Deserialize)]

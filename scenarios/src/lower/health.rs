@@ -1,0 +1,137 @@
+//! What can go wrong, and who notices: faults with their things found, probes and controllers.
+
+use sim_core::SimTime;
+use sim_models::control::deployment;
+use sim_models::fault::{self, Effect, Fault, NodeTrouble, Selector, What};
+use sim_models::id::{DeploymentId, Id, NodeId, PodId};
+use sim_models::world::Blueprint;
+use sim_models::world::blueprint::{Health, Workload};
+
+use crate::scenario::Scenario;
+
+/// The health signal of a scenario; `None` where nothing goes wrong and nobody is told to look.
+///
+/// Load balancers check their targets in every real cluster. Where nothing can go wrong the checks would
+/// only cost time, so they are simulated where a fault, a probe or a `health_check` is written.
+pub(super) fn lower(scenario: &Scenario, blueprint: &Blueprint) -> Option<Box<Health>> {
+    if !is_watched(scenario) {
+        return None;
+    }
+    let cluster = &scenario.cluster;
+    let load_balancer = &scenario.load_balancer;
+    let workloads = scenario.deployments.values().map(|written| Workload {
+        readiness_probe: written.readiness_probe.clone(),
+        liveness_probe: written.liveness_probe.clone(),
+        pre_stop: written.lifecycle.pre_stop,
+        termination_grace_period: written.termination_grace_period,
+        strategy: written.strategy,
+    });
+    let groups = load_balancer.target_groups.values();
+    let faults = scenario.faults.iter();
+    Some(Box::new(Health {
+        scheduling: sim_models::health::scheduling(),
+        workload_sync: deployment::WORKLOAD_SYNC,
+        spares: spares(scenario, blueprint),
+        faults: faults
+            .filter_map(|it| fault(scenario, blueprint, it))
+            .collect(),
+        kubelet: cluster.kubelet.clone(),
+        watch_delay: cluster.api_server.watch_delay.clone(),
+        endpoint_slice_controller: cluster.endpoint_slice_controller.clone(),
+        node_lifecycle_controller: cluster.node_lifecycle_controller.clone(),
+        default_toleration: cluster.default_toleration,
+        node_recovery: cluster.node_recovery.clone(),
+        aws_controller: load_balancer.controller.clone(),
+        syn_retransmits: load_balancer.syn_retransmit.clone(),
+        workloads: workloads.collect(),
+        target_groups: groups.map(|group| group.health()).collect(),
+    }))
+}
+
+/// Places for new pods: as many as a Deployment has replicas, where something replaces or removes pods.
+///
+/// At most all pods of a Deployment are being replaced at once, and a place that a pod has left is used again.
+fn spares(scenario: &Scenario, blueprint: &Blueprint) -> Vec<DeploymentId> {
+    let concerned = |id: DeploymentId, name: &str| {
+        scenario.faults.iter().any(|fault| match &fault.on {
+            Selector::Node { .. } => !matches!(
+                fault.becomes.effect(),
+                Effect::Node(NodeTrouble::KubeletRestart)
+            ),
+            Selector::Deployment { name: rolled } => rolled == name,
+            Selector::Pod { deployment, .. } | Selector::Pods { deployment, .. } => {
+                deployment == name && fault.becomes.effect() == Effect::Delete
+            }
+        }) && blueprint.pods.iter().any(|pod| pod.deployment == id)
+    };
+    let deployments = scenario.deployments.names().enumerate();
+    deployments
+        .map(|(index, name)| (DeploymentId::from_index(index), name))
+        .filter(|&(id, name)| concerned(id, name))
+        .flat_map(|(id, _)| {
+            let replicas = blueprint.pods.iter().filter(|pod| pod.deployment == id);
+            std::iter::repeat_n(id, replicas.count())
+        })
+        .collect()
+}
+
+/// Whether something can go wrong, or somebody is told to look.
+pub(crate) fn is_watched(scenario: &Scenario) -> bool {
+    let mut deployments = scenario.deployments.values();
+    let mut groups = scenario.load_balancer.target_groups.values();
+    !scenario.faults.is_empty()
+        || deployments.any(|it| it.readiness_probe.is_some() || it.liveness_probe.is_some())
+        || groups.any(|group| group.health_check.is_some())
+}
+
+/// A fault with its things found; `None` where all its pods are Pending.
+fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) -> Option<Fault> {
+    let pods = pods(scenario, blueprint, &written.on);
+    let what = match (written.becomes.effect(), &written.on) {
+        (Effect::Node(trouble), Selector::Node { index }) => What::Node(NodeId(*index), trouble),
+        (Effect::RollOut(condition), Selector::Deployment { name }) => {
+            What::RollOut(deployment(scenario, name)?, condition)
+        }
+        _ if pods.is_empty() => return None,
+        (Effect::Condition(condition), _) => What::Pods(pods, condition),
+        (Effect::Exit, _) => What::Exit(pods),
+        (Effect::CrashLoop(lifetime), _) => What::CrashLoop(pods, lifetime),
+        (Effect::Unselect, _) => What::Unselect(pods),
+        (Effect::Delete, _) => What::Delete(pods, Default::default()),
+        (Effect::Node(_) | Effect::RollOut(_), _) => return None,
+    };
+    Some(Fault {
+        what,
+        from: SimTime::ZERO + written.from,
+        until: written.until.map(|until| SimTime::ZERO + until),
+    })
+}
+
+/// The pods that a selector means.
+fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<PodId> {
+    let of = |name: &str| {
+        let id = deployment(scenario, name);
+        let pods = blueprint.pods.enumerate();
+        let own = pods.filter(move |(_, pod)| Some(pod.deployment) == id);
+        own.map(|(id, _)| id).collect::<Vec<PodId>>()
+    };
+    match selector {
+        Selector::Pod { deployment, index } => {
+            let pod = of(deployment).get(*index as usize).copied();
+            pod.into_iter().collect()
+        }
+        Selector::Pods { deployment, share } => {
+            let mut pods = of(deployment);
+            pods.truncate((pods.len() as f64 * share).round() as usize);
+            pods
+        }
+        Selector::Node { .. } | Selector::Deployment { .. } => Vec::new(),
+    }
+}
+
+fn deployment(scenario: &Scenario, name: &str) -> Option<DeploymentId> {
+    scenario
+        .deployments
+        .position(name)
+        .map(DeploymentId::from_index)
+}

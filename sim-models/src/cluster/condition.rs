@@ -1,0 +1,159 @@
+//! How is a thing doing?
+//!
+//! A fault is a condition on a thing for a while. Stages read conditions; no stage knows the word fault.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::SimDuration;
+
+/// How the process in a pod treats requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum PodCondition {
+    /// As it should.
+    #[default]
+    Serving,
+    /// It answers an error, always or now and then.
+    Erroring(Erroring),
+    /// It accepts connections, reads requests and never answers: a deadlock.
+    Hanging,
+    /// Its listener and all its connections are closed: new connections are reset.
+    Refusing,
+    /// It works, but slowly, always or now and then.
+    Slow(Slow),
+}
+
+/// A process that answers an error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erroring {
+    /// The status that it answers.
+    ///
+    /// Range: 400 to 599. Default: 500.
+    pub status: u16,
+
+    /// Share of the requests that meet the error, drawn for each request.
+    ///
+    /// Range: 0 to 1. Default: 1.
+    pub share: f64,
+
+    /// Work of an erroneous answer, instead of the request's own.
+    ///
+    /// Range: 0 and up. Default: "1ms".
+    /// Source: the recordings of a real proxy (E3): a fast error frees its connection early and so attracts more requests.
+    pub delay: SimDuration,
+
+    /// Whether probes and health checks meet the error too.
+    ///
+    /// Default: true. With false the checked path works and users fail: nobody notices.
+    pub checks: bool,
+}
+
+impl Default for Erroring {
+    fn default() -> Self {
+        Self {
+            status: 500,
+            share: 1.0,
+            delay: SimDuration::from_millis(1),
+            checks: true,
+        }
+    }
+}
+
+/// A process that works slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slow {
+    /// Multiplies the work of a request.
+    ///
+    /// Range: 1 and up; plausible 2 to 100. Default: 10.
+    pub factor: f64,
+
+    /// Added to the work of a request after the factor: a dependency that answers late.
+    ///
+    /// Range: 0 and up. Default: "0s".
+    pub add: SimDuration,
+
+    /// Share of the requests that are slow, drawn for each request.
+    ///
+    /// Range: 0 to 1. Default: 1.
+    pub share: f64,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self {
+            factor: 10.0,
+            add: SimDuration::ZERO,
+            share: 1.0,
+        }
+    }
+}
+
+impl Slow {
+    /// The work of a slow request.
+    pub fn stretch(&self, demand: SimDuration) -> SimDuration {
+        SimDuration::from_nanos((demand.as_nanos() as f64 * self.factor) as u64) + self.add
+    }
+}
+
+/// How a worker node is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCondition {
+    /// Pods, data plane and kubelet are gone: packets to the node meet silence.
+    pub dead: bool,
+    /// Its kubelet neither probes, nor restarts, nor reports.
+    pub kubelet_hung: bool,
+    /// Nothing passes between the node and the control plane.
+    pub cut_off: bool,
+    /// Nothing passes between the node and other nodes or load balancers; what runs on it goes on.
+    pub unreachable: bool,
+}
+
+impl NodeCondition {
+    /// Whether the kubelet's leases and statuses reach the API server.
+    pub fn reports(self) -> bool {
+        !(self.dead || self.kubelet_hung || self.cut_off)
+    }
+
+    /// Whether packets reach the node.
+    pub fn reachable(self) -> bool {
+        !(self.dead || self.unreachable)
+    }
+
+    /// Whether the kubelet probes its pods and notices their exits.
+    pub fn probes(self) -> bool {
+        !(self.dead || self.kubelet_hung)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_work_is_stretched_and_then_lengthened() {
+        // 3 ms times 10, and 2 s.
+        let slow = Slow {
+            add: SimDuration::from_secs(2),
+            ..Slow::default()
+        };
+        assert_eq!(
+            slow.stretch(SimDuration::from_millis(3)),
+            SimDuration::from_millis(2_030)
+        );
+    }
+
+    #[test]
+    fn a_cut_off_kubelet_probes_and_nobody_hears_of_it() {
+        let cut_off = NodeCondition {
+            cut_off: true,
+            ..NodeCondition::default()
+        };
+        assert_eq!((cut_off.probes(), cut_off.reports()), (true, false));
+        let hung = NodeCondition {
+            kubelet_hung: true,
+            ..NodeCondition::default()
+        };
+        assert_eq!((hung.probes(), hung.reports()), (false, false));
+    }
+}

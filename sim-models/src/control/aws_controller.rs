@@ -1,0 +1,295 @@
+//! Which pods or nodes does the AWS Load Balancer Controller register, and how fast?
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration, SimTime};
+
+use crate::health::log_normal;
+use crate::quantity::Rate;
+
+/// The AWS Load Balancer Controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// From an event until it is queued.
+    ///
+    /// Range: 0 and up; plausible 10 to 500 ms. Default: LogNormal(median: "50ms", p99: "500ms").
+    /// Assumption: no source.
+    pub watch_delay: Dist,
+
+    /// A pass's own work.
+    ///
+    /// Range: 0 and up; plausible 10 to 300 ms. Default: "30ms".
+    /// Assumption: no source.
+    pub reconcile: SimDuration,
+
+    /// EC2 calls of a pass that registers pods.
+    ///
+    /// Range: 0 and up; plausible 0 to 1.5 s. Default: "300ms".
+    /// Assumption: no source for the time; the order of the calls is that of `pkg/targetgroupbinding/resource_manager.go`.
+    pub security_group_reconcile: SimDuration,
+
+    /// Calls of the load balancing API.
+    pub api: Api,
+
+    /// Nodes in state Unknown are used when no other is left.
+    ///
+    /// Default: true.
+    /// Source: AWS Load Balancer Controller, feature gate `EndpointsFailOpen`.
+    pub endpoints_fail_open: bool,
+
+    /// Whether pods of `ip` groups wait for their target before they count as ready (namespace label `pod-readiness-gate-inject`).
+    ///
+    /// Default: false.
+    /// Source: AWS Load Balancer Controller, "Pod readiness gate".
+    pub readiness_gate: bool,
+
+    /// Poll while a gate is pending.
+    ///
+    /// Range: above 0. Default: "15s".
+    /// Source: AWS Load Balancer Controller, `--targetgroupbinding-requeue-duration`.
+    pub requeue: SimDuration,
+}
+
+/// Calls of the load balancing API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Duration of RegisterTargets.
+    ///
+    /// Range: 0 and up. Default: "200ms".
+    /// Source: log stamps in kubernetes-sigs/aws-load-balancer-controller#3069.
+    pub register: SimDuration,
+
+    /// Duration of DeregisterTargets.
+    ///
+    /// Range: 0 and up. Default: "40ms".
+    /// Source: log stamps in kubernetes-sigs/aws-load-balancer-controller#3069.
+    pub deregister: SimDuration,
+
+    /// Register and Deregister calls of all groups together, in the long run.
+    ///
+    /// Range: above 0. Default: "4/s".
+    /// Source: AWS Load Balancer Controller `pkg/aws/throttle`.
+    pub rate: Rate,
+
+    /// Such calls at once.
+    ///
+    /// Range: 1 and up. Default: 20.
+    /// Source: AWS Load Balancer Controller `pkg/aws/throttle`.
+    pub burst: u32,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            register: SimDuration::from_millis(200),
+            deregister: SimDuration::from_millis(40),
+            rate: Rate::per_second(4.0).expect("4 is above 0"),
+            burst: 20,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            watch_delay: log_normal(50, 500),
+            reconcile: SimDuration::from_millis(30),
+            security_group_reconcile: SimDuration::from_millis(300),
+            api: Api::default(),
+            endpoints_fail_open: true,
+            readiness_gate: false,
+            requeue: SimDuration::from_secs(15),
+        }
+    }
+}
+
+/// A node's Ready condition in the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeReady {
+    /// The kubelet says so.
+    True,
+    /// The kubelet says it is not.
+    False,
+    /// The controller has not heard of the node for too long.
+    Unknown,
+}
+
+/// What the controller sees of an endpoint of an `ip` group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpEndpoint {
+    /// The endpoint's condition `ready`.
+    pub ready: bool,
+    /// The pod's condition ContainersReady.
+    pub containers_ready: bool,
+    /// The Ready condition of its node; `None` where the Node object is gone.
+    pub node: Option<NodeReady>,
+    /// The endpoint's condition `terminating`.
+    pub terminating: bool,
+}
+
+/// What becomes of an endpoint or a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It is a target.
+    Registered,
+    /// It is a target only when there is no other.
+    LastResort,
+    /// It is not a target.
+    Deregistered,
+}
+
+/// Whether an endpoint of an `ip` group is a target.
+///
+/// Source: AWS Load Balancer Controller 3.5 `pkg/backend/endpoint_resolver.go`.
+pub fn of_endpoint(endpoint: IpEndpoint) -> Registration {
+    if endpoint.ready {
+        return Registration::Registered;
+    }
+    match (endpoint.containers_ready, endpoint.node) {
+        (true, Some(NodeReady::True)) if !endpoint.terminating => Registration::Registered,
+        (true, Some(NodeReady::Unknown)) => Registration::LastResort,
+        _ => Registration::Deregistered,
+    }
+}
+
+/// What the controller sees of a node of an `instance` group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeSight {
+    /// Its Ready condition.
+    pub ready: NodeReady,
+    /// A label such as `node.kubernetes.io/exclude-from-external-load-balancers`.
+    pub excluded: bool,
+    /// The taint `ToBeDeletedByClusterAutoscaler` or `karpenter.sh/disrupted`.
+    pub to_be_deleted: bool,
+}
+
+/// Whether a node is a target of an `instance` group. A cordon does not matter.
+///
+/// Source: AWS Load Balancer Controller 3.5 `pkg/backend/endpoint_utils.go`.
+pub fn of_node(node: NodeSight) -> Registration {
+    match node.ready {
+        _ if node.excluded || node.to_be_deleted => Registration::Deregistered,
+        NodeReady::True => Registration::Registered,
+        NodeReady::Unknown => Registration::LastResort,
+        NodeReady::False => Registration::Deregistered,
+    }
+}
+
+/// Who is to be registered, the last resort included where nothing else is left.
+pub fn chosen<T: Copy>(candidates: &[(T, Registration)], fail_open: bool) -> Vec<T> {
+    let those = |wanted: Registration| {
+        let chosen = candidates.iter().filter(|&&(_, it)| it == wanted);
+        chosen.map(|&(it, _)| it).collect::<Vec<T>>()
+    };
+    let registered = those(Registration::Registered);
+    if registered.is_empty() && fail_open {
+        return those(Registration::LastResort);
+    }
+    registered
+}
+
+/// The bucket from which every Register and Deregister call takes a token.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    per_token: SimDuration,
+    burst: u32,
+    /// When the bucket would be full again.
+    full_at: SimTime,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(api: &Api) -> Self {
+        Self {
+            per_token: SimDuration::from_secs_f64(1.0 / api.rate.as_per_second()),
+            burst: api.burst.max(1),
+            full_at: SimTime::ZERO,
+        }
+    }
+
+    /// Takes a token: returns when it is there.
+    ///
+    /// Source: golang.org/x/time/rate, as used by `pkg/aws/throttle`.
+    pub fn take(&mut self, now: SimTime) -> SimTime {
+        let full_at = self.full_at.max(now) + self.per_token;
+        self.full_at = full_at;
+        let room = self.per_token * u64::from(self.burst);
+        SimTime::from_nanos(full_at.as_nanos().saturating_sub(room.as_nanos())).max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use NodeReady::{False, True, Unknown};
+    use Registration::{Deregistered, LastResort, Registered};
+
+    #[test]
+    fn which_pods_are_registered() {
+        // Source: AWS Load Balancer Controller 3.5 `pkg/backend/endpoint_resolver.go`.
+        // Rows: ready, ContainersReady, node Ready (None: the Node object is gone), terminating.
+        let rows = [
+            ((true, false, None, false), Registered),
+            ((true, true, Some(Unknown), true), Registered),
+            ((false, true, Some(True), false), Registered),
+            ((false, true, Some(True), true), Deregistered),
+            ((false, true, Some(Unknown), false), LastResort),
+            ((false, true, Some(False), false), Deregistered),
+            ((false, true, None, false), Deregistered),
+            ((false, false, Some(True), false), Deregistered),
+            ((false, false, Some(Unknown), false), Deregistered),
+        ];
+        for ((ready, containers_ready, node, terminating), expected) in rows {
+            let endpoint = IpEndpoint {
+                ready,
+                containers_ready,
+                node,
+                terminating,
+            };
+            assert_eq!(of_endpoint(endpoint), expected, "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn which_nodes_are_registered() {
+        // Source: AWS Load Balancer Controller 3.5 `pkg/backend/endpoint_utils.go`.
+        // Rows: Ready, excluded by a label, tainted for deletion.
+        let rows = [
+            ((True, false, false), Registered),
+            ((Unknown, false, false), LastResort),
+            ((False, false, false), Deregistered),
+            ((True, true, false), Deregistered),
+            ((True, false, true), Deregistered),
+            ((Unknown, false, true), Deregistered),
+        ];
+        for ((ready, excluded, to_be_deleted), expected) in rows {
+            let node = NodeSight {
+                ready,
+                excluded,
+                to_be_deleted,
+            };
+            assert_eq!(of_node(node), expected, "{node:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_resort_counts_only_when_nothing_else_is_left() {
+        let some = [(1, LastResort), (2, Registered), (3, Deregistered)];
+        let none = [(1, LastResort), (3, Deregistered)];
+        assert_eq!(chosen(&some, true), [2]);
+        assert_eq!(chosen(&none, true), [1]);
+        assert_eq!(chosen(&none, false), [0; 0]);
+    }
+
+    #[test]
+    fn a_hundred_calls_at_once_take_twenty_seconds() {
+        // Burst 20, then 4 per second: (100 - 20) / 4 = 20 s.
+        let mut bucket = Bucket::new(&Api::default());
+        let last = (0..100).map(|_| bucket.take(SimTime::ZERO)).last();
+        assert_eq!(last, Some(SimTime::ZERO + SimDuration::from_secs(20)));
+        let mut bucket = Bucket::new(&Api::default());
+        assert!((0..20).all(|_| bucket.take(SimTime::ZERO) == SimTime::ZERO));
+    }
+}

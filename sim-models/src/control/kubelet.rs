@@ -1,0 +1,246 @@
+//! How does a kubelet report, notice and restart?
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration, SimTime, Unit};
+
+use crate::health::log_normal;
+
+/// The kubelet on each node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// One hop of the main loop and the computation of a pod's status.
+    ///
+    /// Range: 0 and up; plausible 1 to 50 ms. Default: LogNormal(median: "5ms", p99: "50ms").
+    /// Assumption: nothing official bounds it.
+    pub loop_hop: Dist,
+
+    /// Write of a pod's status (one GET and one PATCH); one at a time on a node.
+    ///
+    /// Range: 0 and up; plausible 5 to 200 ms. Default: LogNormal(median: "20ms", p99: "200ms").
+    /// Assumption: below the API's objective of 1 s at the 99th percentile of a call.
+    pub status_write: Dist,
+
+    /// A container's start or exit is noticed at the next tick of this grid.
+    ///
+    /// Range: above 0. Default: "1s".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/pleg/generic.go`.
+    pub relist_period: SimDuration,
+
+    /// Sandbox, network, creation and start of a container whose image is present.
+    ///
+    /// Range: 0 and up; plausible 0.5 to 3 s. Default: LogNormal(median: "1s", p99: "3s").
+    /// Assumption: below the objective of 5 s at the 99th percentile for a pod's start without pulls.
+    pub start_container: Dist,
+
+    /// From the exit of a pod's last process until its address is gone.
+    ///
+    /// Range: 0 and up; plausible 0.1 to 5 s. Default: "500ms".
+    /// Assumption: no source.
+    pub sandbox_stop: Dist,
+
+    /// Least time left for SIGTERM when a preStop hook has used up the grace period.
+    ///
+    /// Default: "2s".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kuberuntime/kuberuntime_container.go`.
+    pub minimum_kill_grace: SimDuration,
+
+    /// Restart of containers that exit again and again.
+    pub crash_loop: CrashLoop,
+
+    /// Whether a restart of the kubelet itself makes probed pods unready until their first success.
+    ///
+    /// Default: true.
+    /// Source: Kubernetes up to 1.34 `pkg/kubelet/prober/prober_manager.go`; false from 1.35 on.
+    pub restart_flips_ready: bool,
+
+    /// Time between two renewals of a node's lease, times U(1, 1.04).
+    ///
+    /// Range: above 0. Default: "10s".
+    /// Source: Kubernetes 1.34, `nodeLeaseDurationSeconds` 40 and a renewal at a quarter of it.
+    pub lease_renew: SimDuration,
+}
+
+/// Restart of containers that exit again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrashLoop {
+    /// Wait before the second restart; it doubles from restart to restart.
+    ///
+    /// Range: "1s" to "300s". Default: "10s".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kubelet.go`, `backOffPeriod`.
+    pub initial: SimDuration,
+
+    /// Longest wait.
+    ///
+    /// Range: "1s" to "300s". Default: "300s".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kubelet.go`, `MaxCrashLoopBackOff`.
+    pub max: SimDuration,
+
+    /// A container that lived longer than this starts over with the shortest wait.
+    ///
+    /// Range: above 0. Default: "600s".
+    /// Source: client-go `util/flowcontrol/backoff.go`: twice the longest wait.
+    pub reset: SimDuration,
+
+    /// When the kubelet looks again at a container that has to wait.
+    ///
+    /// Default: Fixed.
+    /// Source: Kubernetes 1.34 `pkg/kubelet/pod_workers.go`.
+    pub retry_poll: RetryPoll,
+}
+
+/// When the kubelet looks again at a container that has to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RetryPoll {
+    /// Every 10 s times U(1, 1.5). Source: Kubernetes up to 1.34.
+    #[default]
+    Fixed,
+    /// After what is left of the wait, at most 60 s, times U(1, 1.5). Source: Kubernetes 1.35 and later.
+    Remaining,
+}
+
+impl Default for CrashLoop {
+    fn default() -> Self {
+        Self {
+            initial: SimDuration::from_secs(10),
+            max: SimDuration::from_secs(300),
+            reset: SimDuration::from_secs(600),
+            retry_poll: RetryPoll::default(),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            loop_hop: log_normal(5, 50),
+            status_write: log_normal(20, 200),
+            relist_period: SimDuration::from_secs(1),
+            start_container: log_normal(1_000, 3_000),
+            sandbox_stop: Dist::Constant(SimDuration::from_millis(500)),
+            minimum_kill_grace: SimDuration::from_secs(2),
+            crash_loop: CrashLoop::default(),
+            restart_flips_ready: true,
+            lease_renew: SimDuration::from_secs(10),
+        }
+    }
+}
+
+/// The back-off of one container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackOff {
+    entry: Option<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    wait: SimDuration,
+    bumped: SimTime,
+}
+
+impl BackOff {
+    /// Whether a container that exited at `exited` may start at `now`; `Err` is what is left to wait.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kuberuntime/kuberuntime_manager.go` `doBackOff`, client-go
+    /// `util/flowcontrol/backoff.go`.
+    pub fn start(
+        &mut self,
+        exited: SimTime,
+        now: SimTime,
+        config: &CrashLoop,
+    ) -> Result<(), SimDuration> {
+        let valid = self
+            .entry
+            .filter(|entry| exited.saturating_since(entry.bumped) <= config.reset);
+        let wait = match valid {
+            None => config.initial,
+            Some(entry) => {
+                let since = now.saturating_since(exited);
+                if since < entry.wait {
+                    return Err(entry.wait - since);
+                }
+                (entry.wait * 2).min(config.max)
+            }
+        };
+        self.entry = Some(Entry { wait, bumped: now });
+        Ok(())
+    }
+}
+
+impl RetryPoll {
+    /// From a refused start to the next look, when this much of the wait is left.
+    pub fn next(self, left: SimDuration, draw: Unit) -> SimDuration {
+        let base = match self {
+            Self::Fixed => SimDuration::from_secs(10),
+            Self::Remaining => left.min(SimDuration::from_secs(60)),
+        };
+        SimDuration::from_nanos((base.as_nanos() as f64 * (1.0 + draw.get() / 2.0)) as u64)
+    }
+}
+
+/// The first tick of a grid at or after `now`.
+pub fn next_tick(now: SimTime, phase: SimDuration, period: SimDuration) -> SimTime {
+    let (now, phase, period) = (now.as_nanos(), phase.as_nanos(), period.as_nanos());
+    let ticks = now.saturating_sub(phase).div_ceil(period);
+    SimTime::from_nanos(phase + ticks * period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SimTime {
+        SimTime::ZERO + SimDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn waits_double_from_crash_to_crash() {
+        // A container without any life: nominal waits 0, 10, 20, 40, 80, 160, 300, 300 s.
+        let config = CrashLoop::default();
+        let mut back_off = BackOff::default();
+        let mut now = at(0);
+        let waits: Vec<u64> = std::iter::repeat_with(|| {
+            let wait = back_off.start(now, now, &config).err().unwrap_or_default();
+            let exited = now;
+            now += wait;
+            if wait > SimDuration::ZERO {
+                back_off
+                    .start(exited, now, &config)
+                    .expect("the wait is over");
+            }
+            wait.as_nanos() / 1_000_000_000
+        })
+        .take(8)
+        .collect();
+        assert_eq!(waits, [0, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn a_container_that_lived_for_more_than_ten_minutes_starts_over() {
+        let config = CrashLoop::default();
+        let mut back_off = BackOff::default();
+        assert_eq!(back_off.start(at(0), at(0), &config), Ok(()));
+        let left = SimDuration::from_secs(7);
+        assert_eq!(back_off.start(at(100), at(103), &config), Err(left));
+        assert_eq!(back_off.start(at(601), at(601), &config), Ok(()));
+        // The entry is new: its wait is 10 s again.
+        assert_eq!(
+            back_off.start(at(700), at(700), &config),
+            Err(config.initial)
+        );
+    }
+
+    #[test]
+    fn a_grid_has_a_tick_at_its_phase() {
+        let tick = |now| {
+            next_tick(
+                at(now),
+                SimDuration::from_secs(3),
+                SimDuration::from_secs(5),
+            )
+        };
+        assert_eq!([tick(0), tick(3), tick(4)], [at(3), at(3), at(8)]);
+    }
+}

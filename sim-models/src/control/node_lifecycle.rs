@@ -1,0 +1,134 @@
+//! When does the control plane give up a silent node, and what follows?
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration, SimTime};
+
+use crate::quantity::Rate;
+
+/// The node lifecycle controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Pause between two passes over all nodes.
+    ///
+    /// Range: above 0. Default: "5s".
+    /// Source: kube-controller-manager, `--node-monitor-period`.
+    pub monitor_period: SimDuration,
+
+    /// A node that was silent for longer than this becomes Unknown.
+    ///
+    /// Range: "10s" and up; plausible "40s" to "50s". Default: "50s".
+    /// Source: kube-controller-manager 1.32 and later, `--node-monitor-grace-period`; "40s" before.
+    pub monitor_grace_period: SimDuration,
+
+    /// A pass's own time.
+    ///
+    /// Range: above 0; plausible 1 ms to 1 s. Default: "30ms".
+    /// Assumption: no source; it decides whether the tenth pass comes before or after the grace period's end.
+    pub pass_time: SimDuration,
+
+    /// Marking one pod of a lost node as not ready; one after the other.
+    ///
+    /// Range: above 0; plausible 5 to 50 ms. Default: "10ms".
+    /// Assumption: within the controller's 20 writes per second and its burst of 30.
+    pub mark_pod: SimDuration,
+
+    /// NoExecute taints per second in a zone.
+    ///
+    /// Range: above 0. Default: "0.1/s".
+    /// Source: kube-controller-manager, `--node-eviction-rate`.
+    pub eviction_rate: Rate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            monitor_period: SimDuration::from_secs(5),
+            monitor_grace_period: SimDuration::from_secs(50),
+            pass_time: SimDuration::from_millis(30),
+            mark_pod: SimDuration::from_millis(10),
+            eviction_rate: Rate::per_second(0.1).expect("0.1 is above 0"),
+        }
+    }
+}
+
+/// How long pods tolerate a lost node before they are deleted: 300 s.
+///
+/// Source: Kubernetes admission plugin `DefaultTolerationSeconds`.
+pub fn default_toleration() -> SimDuration {
+    SimDuration::from_secs(300)
+}
+
+/// From the end of a node's trouble until its pods are ready again: 1 to 15 s.
+///
+/// Assumption: sum of a lease renewal, a status write and a pass (Kubernetes 1.34 defaults).
+pub fn node_recovery() -> Dist {
+    Dist::Uniform {
+        low: SimDuration::from_secs(1),
+        high: SimDuration::from_secs(15),
+    }
+}
+
+impl Config {
+    /// From one pass to the next.
+    pub fn cycle(&self) -> SimDuration {
+        self.monitor_period + self.pass_time
+    }
+
+    /// The pass that makes a node Unknown which renewed its lease for the last time `age` before `silent`.
+    ///
+    /// A pass happens at every `phase` plus a multiple of the cycle. The controller counts from the first
+    /// pass that saw the last renewal, and compares strictly.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/controller/nodelifecycle/node_lifecycle_controller.go`.
+    pub fn unknown_at(&self, silent: SimTime, age: SimDuration, phase: SimDuration) -> SimTime {
+        let cycle = i128::from(self.cycle().as_nanos());
+        let renewed = i128::from(silent.as_nanos()) - i128::from(age.as_nanos());
+        let since_phase = renewed - i128::from(phase.as_nanos());
+        let seen = since_phase.div_euclid(cycle) * cycle + cycle + i128::from(phase.as_nanos());
+        let passes = i128::from(self.monitor_grace_period.as_nanos()) / cycle + 1;
+        let unknown = seen + passes * cycle;
+        // A node that was silent long before the run began is found at its begin.
+        SimTime::from_nanos(u64::try_from(unknown).unwrap_or(0)).max(silent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown_after(age_millis: u64, phase_millis: u64) -> f64 {
+        let silent = SimTime::ZERO + SimDuration::from_secs(100);
+        let age = SimDuration::from_millis(age_millis);
+        let phase = SimDuration::from_millis(phase_millis);
+        let at = Config::default().unknown_at(silent, age, phase);
+        (at - silent).as_secs_f64()
+    }
+
+    #[test]
+    fn the_grace_period_is_ten_passes_of_the_controller() {
+        // Passes 5.03 s apart: ten of them are 50.3 s, the first beyond 50 s. The nineteenth pass is at
+        // 19 x 5.03 = 95.57 s, the twentieth at 100.60 s.
+        // Renewed at 99 s: seen at 100.60 s, Unknown at 150.90 s. Renewed at 95 s: seen at 95.57 s, Unknown at 145.87 s.
+        assert!((unknown_after(1_000, 0) - 50.90).abs() < 1e-9);
+        assert!((unknown_after(5_000, 0) - 45.87).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_ends_are_those_of_kubernetes_own_arithmetic() {
+        // Source: derived from the lease (10 s x U(1, 1.04)) and the pass: 39.9 to 55.4 s, mean 47.7 s.
+        let mut sum = 0.0;
+        let (mut least, mut most) = (f64::MAX, 0.0_f64);
+        for age in (0..10_200).step_by(17) {
+            for phase in (0..5_030).step_by(23) {
+                let after = unknown_after(age, phase);
+                (least, most, sum) = (least.min(after), most.max(after), sum + after);
+            }
+        }
+        let mean = sum / (600.0 * 219.0);
+        assert!((least - 40.1).abs() < 0.1 && (most - 55.3).abs() < 0.1);
+        // 50.3 + 5.03 / 2 - 10.2 / 2 = 47.7.
+        assert!((mean - 47.7).abs() < 0.05, "{mean}");
+    }
+}

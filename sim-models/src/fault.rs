@@ -1,0 +1,336 @@
+//! What goes wrong, on which thing, from when until when?
+//!
+//! A fault gives a thing a [condition](crate::cluster::condition) for a while, or happens to it at an instant.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{SimDuration, SimTime};
+
+use crate::cluster::condition::{Erroring, PodCondition, Slow};
+use crate::id::{DeploymentId, NodeId, PodId};
+
+/// A fault as a scenario writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The thing it happens to.
+    ///
+    /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Node(index: 0) or Deployment(name: "nginx").
+    pub on: Selector,
+
+    /// What becomes of the thing.
+    ///
+    /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected.
+    /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained.
+    /// For Deployments: RolledOut(broken: false).
+    pub becomes: Becomes,
+
+    /// When it begins, from the start of the run (warm-up included).
+    ///
+    /// Required.
+    pub from: SimDuration,
+
+    /// When it ends, from the start of the run. What happens at an instant has no end.
+    ///
+    /// Default: it lasts to the end of the run.
+    #[serde(default)]
+    pub until: Option<SimDuration>,
+}
+
+/// The thing that a fault happens to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Selector {
+    /// One pod of a Deployment.
+    Pod {
+        /// The name of an entry of `deployments`.
+        deployment: String,
+        /// Which of its pods, in the order of their creation, from 0.
+        index: u32,
+    },
+    /// Some pods of a Deployment, the first ones in the order of their creation.
+    Pods {
+        /// The name of an entry of `deployments`.
+        deployment: String,
+        /// Share of its pods, rounded to the nearest number of pods.
+        ///
+        /// Range: 0 to 1. Default: 1.
+        #[serde(default = "all")]
+        share: f64,
+    },
+    /// One node.
+    Node {
+        /// Which of the cluster's nodes, in the order of the node groups, from 0.
+        index: u32,
+    },
+    /// A Deployment as a whole.
+    Deployment {
+        /// The name of an entry of `deployments`.
+        name: String,
+    },
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn tenfold() -> f64 {
+    10.0
+}
+
+fn internal_error() -> u16 {
+    500
+}
+
+fn millisecond() -> SimDuration {
+    SimDuration::from_millis(1)
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What becomes of the thing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Becomes {
+    /// A pod answers an error.
+    Erroring {
+        /// The status that it answers.
+        ///
+        /// Range: 400 to 599. Default: 500.
+        #[serde(default = "internal_error")]
+        status: u16,
+        /// Share of the requests that meet the error, drawn for each request.
+        ///
+        /// Range: 0 to 1. Default: 1.
+        #[serde(default = "all")]
+        share: f64,
+        /// Work of an erroneous answer, instead of the request's own.
+        ///
+        /// Range: 0 and up. Default: "1ms".
+        /// Source: recordings of a real proxy (E3): a fast error frees its connection early and so attracts more requests.
+        #[serde(default = "millisecond")]
+        delay: SimDuration,
+        /// Whether probes and health checks meet the error too. With false the checked path works, and nobody notices.
+        ///
+        /// Default: true.
+        #[serde(default = "yes")]
+        checks: bool,
+    },
+    /// A pod accepts and never answers.
+    Hanging,
+    /// A pod closes its listener and all its connections.
+    Refusing,
+    /// A pod works slowly.
+    Slow {
+        /// Multiplies the work of a request.
+        ///
+        /// Range: 1 and up; plausible 2 to 100. Default: 10.
+        #[serde(default = "tenfold")]
+        factor: f64,
+        /// Added to the work of a request after the factor: a dependency that answers late.
+        ///
+        /// Range: 0 and up. Default: "0s".
+        #[serde(default)]
+        add: SimDuration,
+        /// Share of the requests that are slow, drawn for each request.
+        ///
+        /// Range: 0 to 1. Default: 1.
+        #[serde(default = "all")]
+        share: f64,
+    },
+    /// A pod's container exits, once. The kubelet starts it again, unless the fault has an `until`: then it cannot start before that.
+    Exited,
+    /// A pod's container exits again and again.
+    CrashLoop {
+        /// How long it lives each time.
+        ///
+        /// Range: 0 and up. Default: "0s".
+        #[serde(default)]
+        lifetime: SimDuration,
+    },
+    /// A pod is deleted through the API; its Deployment replaces it.
+    Deleted,
+    /// A pod's labels change, so that no Service selects it any more; it runs on.
+    Unselected,
+    /// A node dies: pods, data plane and kubelet at once.
+    Crashed,
+    /// A node's kubelet hangs; its containers and its data plane go on.
+    KubeletHung,
+    /// A node's kubelet restarts.
+    KubeletRestarted,
+    /// A node is cut off.
+    Partition {
+        /// From whom.
+        ///
+        /// Default: Everything.
+        #[serde(default)]
+        from: PartitionFrom,
+    },
+    /// A node is cordoned and its pods are evicted (`kubectl drain`).
+    Drained,
+    /// A Deployment's pods are replaced by new ones, as its strategy says.
+    RolledOut {
+        /// Whether the new pods answer 500 to everything.
+        ///
+        /// Default: false.
+        #[serde(default)]
+        broken: bool,
+    },
+}
+
+/// Whom a node cannot reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PartitionFrom {
+    /// Everybody: traffic as after a crash.
+    #[default]
+    Everything,
+    /// The API server only: traffic goes on.
+    ControlPlane,
+}
+
+/// A fault, names resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What happens, and to whom.
+    pub what: What,
+    /// When it begins.
+    pub from: SimTime,
+    /// When it ends; `None` where it lasts, or happens at an instant.
+    pub until: Option<SimTime>,
+}
+
+/// What happens, and to whom.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// Pods are in a condition.
+    Pods(Vec<PodId>, PodCondition),
+    /// The containers of these pods exit. With an end, they cannot start before it.
+    Exit(Vec<PodId>),
+    /// The containers of these pods exit whenever they have lived this long.
+    CrashLoop(Vec<PodId>, SimDuration),
+    /// These pods are deleted through the API, in this order, this far apart.
+    Delete(Vec<PodId>, SimDuration),
+    /// The labels of these pods change, so that no Service selects them any more; they run on.
+    Unselect(Vec<PodId>),
+    /// A node is in trouble.
+    Node(NodeId, NodeTrouble),
+    /// A Deployment's pods are replaced by new ones in this condition.
+    RollOut(DeploymentId, PodCondition),
+}
+
+/// Trouble of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeTrouble {
+    /// It is dead.
+    Crash,
+    /// It is cut off from everybody.
+    Partition,
+    /// It is cut off from the API server only.
+    CutOff,
+    /// Its kubelet hangs.
+    KubeletHung,
+    /// Its kubelet restarts: an instant.
+    KubeletRestart,
+    /// It is drained: an instant, and what follows from it.
+    Drain,
+}
+
+/// What a fault does to the things it is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effect {
+    /// Pods are in a condition.
+    Condition(PodCondition),
+    /// Containers exit.
+    Exit,
+    /// Containers exit whenever they have lived this long.
+    CrashLoop(SimDuration),
+    /// Pods are deleted.
+    Delete,
+    /// Pods are taken out of their Services.
+    Unselect,
+    /// A node is in trouble.
+    Node(NodeTrouble),
+    /// A Deployment is rolled out, with pods in this condition.
+    RollOut(PodCondition),
+}
+
+impl Becomes {
+    /// What it does, and so to what kind of thing it can happen.
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::Erroring {
+                status,
+                share,
+                delay,
+                checks,
+            } => Effect::Condition(PodCondition::Erroring(Erroring {
+                status,
+                share,
+                delay,
+                checks,
+            })),
+            Self::Hanging => Effect::Condition(PodCondition::Hanging),
+            Self::Refusing => Effect::Condition(PodCondition::Refusing),
+            Self::Slow { factor, add, share } => {
+                Effect::Condition(PodCondition::Slow(Slow { factor, add, share }))
+            }
+            Self::Exited => Effect::Exit,
+            Self::CrashLoop { lifetime } => Effect::CrashLoop(lifetime),
+            Self::Deleted => Effect::Delete,
+            Self::Unselected => Effect::Unselect,
+            Self::Crashed => Effect::Node(NodeTrouble::Crash),
+            Self::KubeletHung => Effect::Node(NodeTrouble::KubeletHung),
+            Self::KubeletRestarted => Effect::Node(NodeTrouble::KubeletRestart),
+            Self::Partition {
+                from: PartitionFrom::Everything,
+            } => Effect::Node(NodeTrouble::Partition),
+            Self::Partition {
+                from: PartitionFrom::ControlPlane,
+            } => Effect::Node(NodeTrouble::CutOff),
+            Self::Drained => Effect::Node(NodeTrouble::Drain),
+            Self::RolledOut { broken: false } => Effect::RollOut(PodCondition::Serving),
+            Self::RolledOut { broken: true } => {
+                Effect::RollOut(PodCondition::Erroring(Erroring::default()))
+            }
+        }
+    }
+}
+
+impl Effect {
+    /// The kind of thing it happens to, for people.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Self::Condition(_)
+            | Self::Exit
+            | Self::CrashLoop(_)
+            | Self::Delete
+            | Self::Unselect => "pods",
+            Self::Node(_) => "a node",
+            Self::RollOut(_) => "a Deployment",
+        }
+    }
+
+    /// Whether it happens at an instant and has no end of its own.
+    pub fn is_instant(self) -> bool {
+        matches!(
+            self,
+            Self::Delete
+                | Self::Unselect
+                | Self::RollOut(_)
+                | Self::Node(NodeTrouble::KubeletRestart | NodeTrouble::Drain)
+        )
+    }
+}
+
+impl Selector {
+    /// The kind of thing it selects, for people.
+    pub fn subject(&self) -> &'static str {
+        match self {
+            Self::Pod { .. } | Self::Pods { .. } => "pods",
+            Self::Node { .. } => "a node",
+            Self::Deployment { .. } => "a Deployment",
+        }
+    }
+}

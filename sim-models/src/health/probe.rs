@@ -1,0 +1,248 @@
+//! When does a kubelet probe a container, and what does it make of the answers?
+//!
+//! One worker per probe. It tries at once when it is created and then at every tick of its own grid; a
+//! manual trigger makes it try at once and starts the grid anew. Its verdict changes after a number of
+//! equal results in a row.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{SimDuration, SimTime};
+
+use super::threshold::{Streak, verdict};
+
+/// A readiness, liveness or startup probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Path of the HTTP GET; a status of 200 to 399 is a success.
+    ///
+    /// Default: "/".
+    /// Source: Kubernetes API v1, `Probe.httpGet`.
+    pub http_get: String,
+
+    /// Not before this long after the container's start. Counted in whole seconds.
+    ///
+    /// Range: 0 and up. Default: "0s".
+    /// Source: Kubernetes API v1, `Probe.initialDelaySeconds`.
+    pub initial_delay: SimDuration,
+
+    /// Time between two attempts.
+    ///
+    /// Range: "1s" and up. Default: "10s".
+    /// Source: Kubernetes API v1, `Probe.periodSeconds`.
+    pub period: SimDuration,
+
+    /// Silence that counts as a failure. It covers the whole exchange.
+    ///
+    /// Range: "1s" and up. Default: "1s".
+    /// Source: Kubernetes API v1, `Probe.timeoutSeconds`.
+    pub timeout: SimDuration,
+
+    /// Successes in a row that make a container ready again.
+    ///
+    /// Range: 1 and up; 1 for liveness and startup. Default: 1.
+    /// Source: Kubernetes API v1, `Probe.successThreshold`.
+    pub success_threshold: NonZeroU32,
+
+    /// How many consecutive failures make a container unready.
+    ///
+    /// Range: 1 and up. Default: 3.
+    /// Source: Kubernetes API v1, `Probe.failureThreshold`.
+    pub failure_threshold: NonZeroU32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_get: "/".into(),
+            initial_delay: SimDuration::ZERO,
+            period: SimDuration::from_secs(10),
+            timeout: SimDuration::from_secs(1),
+            success_threshold: NonZeroU32::MIN,
+            failure_threshold: NonZeroU32::new(3).expect("3 is not 0"),
+        }
+    }
+}
+
+/// What a probe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Whether the pod gets traffic.
+    Readiness,
+    /// Whether the container is killed.
+    Liveness,
+}
+
+/// What the worker knows of the container when a tick comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// When the container started; `None` when it does not run.
+    pub running_since: Option<SimTime>,
+    /// Whether the pod is being deleted.
+    pub terminating: bool,
+}
+
+/// What the worker does at a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nothing; the next tick comes.
+    Skip,
+    /// The container does not run: that is a failure without a question.
+    Fail,
+    /// It asks.
+    Ask,
+    /// It ends.
+    End,
+}
+
+/// One probe worker of a kubelet.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    /// What it is for.
+    pub kind: Kind,
+    period: SimDuration,
+    initial_delay: SimDuration,
+    successes: u32,
+    failures: u32,
+    streak: Streak,
+    stored: Option<bool>,
+    on_hold: bool,
+    /// Attempts so far.
+    pub attempts: u64,
+}
+
+impl Prober {
+    /// A worker at work on a container that has been in order for long.
+    pub fn new(kind: Kind, config: &Config) -> Self {
+        Self {
+            kind,
+            period: config.period,
+            initial_delay: config.initial_delay,
+            successes: config.success_threshold.get(),
+            failures: config.failure_threshold.get(),
+            streak: Streak::default(),
+            stored: Some(true),
+            on_hold: false,
+            attempts: 0,
+        }
+    }
+
+    /// Time between two ticks.
+    pub fn period(&self) -> SimDuration {
+        self.period
+    }
+
+    /// Whether the stored verdict is a success.
+    pub fn passes(&self) -> bool {
+        self.stored == Some(true)
+    }
+
+    /// What to do at a tick, or at a trigger: the gates, in the kubelet's order.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`, `doProbe`.
+    pub fn attempt(&self, sight: Sight, now: SimTime) -> Attempt {
+        if self.on_hold {
+            return Attempt::Skip;
+        }
+        let Some(since) = sight.running_since else {
+            return Attempt::Fail;
+        };
+        if sight.terminating && self.kind == Kind::Liveness {
+            return Attempt::End;
+        }
+        let seconds = |time: SimDuration| time.as_nanos() / 1_000_000_000;
+        if seconds(now - since) < seconds(self.initial_delay) {
+            return Attempt::Skip;
+        }
+        Attempt::Ask
+    }
+
+    /// Counts a result. Returns the verdict if it changes.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`: a stored change emits one notification;
+    /// a liveness failure puts the worker on hold until there is a new container.
+    pub fn judge(&mut self, success: bool) -> Option<bool> {
+        let in_a_row = self.streak.note(success);
+        let verdict = verdict(success, in_a_row, self.successes, self.failures)?;
+        if self.kind == Kind::Liveness && !verdict {
+            self.on_hold = true;
+            self.streak.clear();
+        }
+        (self.stored.replace(verdict) != Some(verdict)).then_some(verdict)
+    }
+
+    /// A container that does not run is a failure at once, whatever the threshold.
+    /// Returns the verdict if it changes.
+    pub fn not_running(&mut self) -> Option<bool> {
+        (self.stored.replace(false) != Some(false)).then_some(false)
+    }
+
+    /// There is a new container: the initial verdict stands until a result says otherwise.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`: readiness starts as a failure, liveness as a success.
+    pub fn renew(&mut self) {
+        self.stored = Some(self.kind == Kind::Liveness);
+        self.on_hold = false;
+        self.streak.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SimTime {
+        SimTime::ZERO + SimDuration::from_secs(seconds)
+    }
+
+    fn running(since: u64) -> Sight {
+        Sight {
+            running_since: Some(at(since)),
+            terminating: false,
+        }
+    }
+
+    #[test]
+    fn the_gates_come_in_the_kubelets_order() {
+        let config = Config {
+            initial_delay: SimDuration::from_secs(2),
+            ..Config::default()
+        };
+        let exited = Sight {
+            running_since: None,
+            terminating: false,
+        };
+        let leaving = Sight {
+            terminating: true,
+            ..running(0)
+        };
+        let readiness = Prober::new(Kind::Readiness, &config);
+        let liveness = Prober::new(Kind::Liveness, &config);
+        // Gates 5, 6, 7 and 9 of the worker's attempt; readiness goes on while the pod is being deleted.
+        assert_eq!(readiness.attempt(exited, at(9)), Attempt::Fail);
+        assert_eq!(liveness.attempt(leaving, at(9)), Attempt::End);
+        assert_eq!(readiness.attempt(leaving, at(9)), Attempt::Ask);
+        assert_eq!(readiness.attempt(running(8), at(9)), Attempt::Skip);
+        assert_eq!(readiness.attempt(running(7), at(9)), Attempt::Ask);
+    }
+
+    #[test]
+    fn a_verdict_is_told_once() {
+        let mut prober = Prober::new(Kind::Readiness, &Config::default());
+        let told = [false, false, false, false, true, true].map(|success| prober.judge(success));
+        assert_eq!(told, [None, None, Some(false), None, Some(true), None]);
+    }
+
+    #[test]
+    fn a_liveness_failure_waits_for_a_new_container() {
+        let mut prober = Prober::new(Kind::Liveness, &Config::default());
+        let told = [false; 3].map(|success| prober.judge(success));
+        assert_eq!(told[2], Some(false));
+        assert_eq!(prober.attempt(running(0), at(60)), Attempt::Skip);
+        prober.renew();
+        assert!(prober.passes());
+        assert_eq!(prober.attempt(running(60), at(60)), Attempt::Ask);
+    }
+}

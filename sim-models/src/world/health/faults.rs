@@ -1,0 +1,91 @@
+//! Faults at work: conditions begin and end.
+
+use sim_core::{Agenda, SimTime};
+
+use super::plan;
+use crate::cluster::condition::PodCondition;
+use crate::fault::{NodeTrouble, What};
+use crate::id::{FaultId, PodId};
+use crate::observe::{self, Recorder};
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+impl<R: Recorder> World<R> {
+    /// A fault begins or ends.
+    pub(super) fn on_fault(&mut self, id: FaultId, begins: bool, agenda: &mut Agenda<'_, Event>) {
+        self.tell(agenda.now(), observe::Health::Fault { fault: id, begins });
+        let fault = self.health().faults[id].clone();
+        match fault.what {
+            What::Pods(pods, condition) => {
+                for pod in pods {
+                    self.afflict(pod, id, begins.then_some(condition), agenda);
+                }
+            }
+            What::Exit(pods) if begins => {
+                for pod in pods {
+                    let until = fault.until.unwrap_or(SimTime::ZERO);
+                    self.health_mut().pods[pod].down_until = until;
+                    self.on_exit(pod, agenda);
+                }
+            }
+            What::CrashLoop(pods, lifetime) => {
+                for pod in pods {
+                    self.health_mut().pods[pod].lifetime = begins.then_some(lifetime);
+                    if begins {
+                        self.on_exit(pod, agenda);
+                    }
+                }
+            }
+            What::Delete(pods, apart) if begins => {
+                for (nth, pod) in pods.into_iter().enumerate() {
+                    let at = agenda.now() + apart * nth as u64;
+                    plan(agenda, at, HealthEvent::Delete(pod));
+                }
+            }
+            What::Node(node, NodeTrouble::KubeletRestart) if begins => {
+                if self.health().settings.kubelet.restart_flips_ready {
+                    let pods = self.pods_on(node);
+                    self.restart_kubelet(&pods, agenda);
+                }
+            }
+            What::Node(node, NodeTrouble::Drain) if begins => self.drain(node, agenda),
+            What::RollOut(deployment, condition) if begins => {
+                self.roll_out(deployment, condition, agenda);
+            }
+            What::Node(_, NodeTrouble::Drain | NodeTrouble::KubeletRestart) => {}
+            What::Node(node, trouble) => self.on_node_trouble(id, node, trouble, begins, agenda),
+            What::Unselect(pods) if begins => {
+                for pod in pods {
+                    self.health_mut().pods[pod].unselect();
+                    self.pod_changed(pod, agenda);
+                }
+            }
+            What::Exit(_) | What::Delete(..) | What::Unselect(_) | What::RollOut(..) => {}
+        }
+    }
+
+    /// A pod's condition begins, or ends.
+    fn afflict(
+        &mut self,
+        pod: PodId,
+        fault: FaultId,
+        condition: Option<PodCondition>,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let it = &mut self.health_mut().pods[pod];
+        match condition {
+            Some(condition) => it.afflict(Some(fault), condition),
+            None => it.relieve(fault),
+        }
+        match condition {
+            Some(PodCondition::Hanging) => self.empty_queue(pod, false, agenda),
+            Some(PodCondition::Refusing) => {
+                self.empty_queue(pod, false, agenda);
+                self.close_connections(pod, now);
+            }
+            Some(PodCondition::Serving | PodCondition::Erroring(_) | PodCondition::Slow(_))
+            | None => {}
+        }
+    }
+}

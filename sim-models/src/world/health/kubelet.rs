@@ -1,0 +1,797 @@
+//! Kubelets at work: probes, statuses, and containers that exit and start.
+
+use sim_core::{Agenda, SimDuration, SimTime, Streams};
+
+use super::{Health, drawn, plan, share};
+use crate::cluster::condition::PodCondition;
+use crate::control::kubelet::{BackOff, next_tick};
+use crate::health::endpoint_slice::PodStatus;
+use crate::health::probe::{Attempt, Kind, Prober, Sight};
+use crate::id::{
+    Arena, FaultId, Id, LoadBalancerNodeId, NodeId, PodId, PopulationId, ProberId, RequestId,
+};
+use crate::observe::{self, Recorder};
+use crate::request::client::Connection;
+use crate::request::{Asker, Hop, Outcome, Request};
+use crate::streams::{
+    CONTAINER_START, POD_STATUS, PROBE_PHASE, PROBES, RETRY_POLL, SANDBOX_STOP, WATCH,
+};
+use crate::world::blueprint::{self, Blueprint};
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+/// A pod's container, its kubelet's opinion of it, and the API's.
+#[derive(Debug)]
+pub(super) struct Pod {
+    /// Its node.
+    pub(super) home: NodeId,
+    pub(super) process: Process,
+    /// Whether the process accepts new connections; not after SIGTERM.
+    pub(super) listening: bool,
+    /// The conditions in force, each with the fault it comes from; the last one counts.
+    conditions: Vec<(Option<FaultId>, PodCondition)>,
+    /// It exits whenever it has lived this long.
+    pub(super) lifetime: Option<SimDuration>,
+    /// It cannot start before then.
+    pub(super) down_until: SimTime,
+    readiness: Option<ProberId>,
+    liveness: Option<ProberId>,
+    /// When the container started for the last time.
+    started: SimTime,
+    /// Whether the kubelet has noticed that the container runs.
+    noticed: bool,
+    /// The Ready condition in the kubelet's cache.
+    ready: bool,
+    /// Which version of the Deployment's template it is from.
+    pub(super) generation: u32,
+    /// Whether the pod is there, in whatever state.
+    present: bool,
+    /// Whether the pod's labels are those that Services select.
+    selected: bool,
+    /// When the last pod left this place.
+    pub(super) left_at: SimTime,
+    /// The pod in the API.
+    pub(super) api: PodStatus,
+    /// The pod as the EndpointSlice controller sees it.
+    pub(super) seen: PodStatus,
+    writing: bool,
+    /// The readiness that the kubelet wrote last.
+    written: bool,
+    back_off: BackOff,
+    writes: u64,
+    starts: u64,
+    polls: u64,
+    /// When the kubelet looks again at the exited container.
+    looks_at: Option<SimTime>,
+    /// The next relist that will show a change.
+    relist_at: Option<SimTime>,
+    changes: u64,
+}
+
+/// The process in a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    /// It runs, and answers from some time on.
+    Running {
+        since: SimTime,
+        answers_from: SimTime,
+    },
+    /// It has exited.
+    Exited { at: SimTime },
+    /// The pod and its address are gone.
+    Gone,
+}
+
+/// A probe worker with its pod, its grid and its open question.
+#[derive(Debug)]
+pub(super) struct Probe {
+    pod: PodId,
+    prober: Prober,
+    pub(super) timeout: SimDuration,
+    pub(super) next_tick: SimTime,
+    open: Option<RequestId>,
+    began: SimTime,
+    /// A tick or a trigger came while a question was open.
+    late: bool,
+    pub(super) ended: bool,
+}
+
+/// Pods that have been in order for long, and the probers at work on them.
+pub(super) fn at_work(
+    blueprint: &Blueprint,
+    config: &blueprint::Health,
+    streams: &Streams,
+) -> (Arena<PodId, Pod>, Arena<ProberId, Probe>) {
+    let mut pods = Arena::new();
+    let mut probers = Arena::new();
+    for (id, pod) in blueprint.places().enumerate() {
+        let spare = id.index() >= blueprint.pods.len();
+        let workload = &config.workloads[pod.deployment];
+        let mut worker = |kind, config: &Option<_>| {
+            let config = config.as_ref()?;
+            Some(probers.push(Probe::new(id, kind, config, probers.len(), streams)))
+        };
+        let readiness = worker(Kind::Readiness, &workload.readiness_probe);
+        let liveness = worker(Kind::Liveness, &workload.liveness_probe);
+        pods.push(if spare {
+            Pod::free(readiness, liveness)
+        } else {
+            Pod::in_order(pod.node, readiness, liveness)
+        });
+        for prober in readiness.into_iter().chain(liveness) {
+            probers[prober].ended = spare;
+        }
+    }
+    (pods, probers)
+}
+
+impl Probe {
+    fn new(
+        pod: PodId,
+        kind: Kind,
+        config: &crate::health::probe::Config,
+        number: usize,
+        streams: &Streams,
+    ) -> Self {
+        let phase = share(streams, PROBE_PHASE, number as u64, 0, config.period);
+        Self {
+            pod,
+            prober: Prober::new(kind, config),
+            timeout: config.timeout,
+            next_tick: SimTime::ZERO + phase,
+            open: None,
+            began: SimTime::ZERO,
+            late: false,
+            ended: false,
+        }
+    }
+}
+
+impl Pod {
+    fn in_order(home: NodeId, readiness: Option<ProberId>, liveness: Option<ProberId>) -> Self {
+        let status = PodStatus::READY;
+        Self {
+            home,
+            generation: 0,
+            present: true,
+            selected: true,
+            left_at: SimTime::ZERO,
+            process: Process::Running {
+                since: SimTime::ZERO,
+                answers_from: SimTime::ZERO,
+            },
+            listening: true,
+            conditions: Vec::new(),
+            lifetime: None,
+            down_until: SimTime::ZERO,
+            readiness,
+            liveness,
+            started: SimTime::ZERO,
+            noticed: true,
+            ready: true,
+            api: status,
+            seen: status,
+            writing: false,
+            written: true,
+            back_off: BackOff::default(),
+            writes: 0,
+            starts: 0,
+            polls: 0,
+            looks_at: None,
+            relist_at: None,
+            changes: 0,
+        }
+    }
+
+    /// The condition in force.
+    pub(super) fn condition(&self) -> PodCondition {
+        self.conditions
+            .last()
+            .map_or(PodCondition::Serving, |&(_, condition)| condition)
+    }
+
+    pub(super) fn afflict(&mut self, fault: Option<FaultId>, condition: PodCondition) {
+        self.conditions.push((fault, condition));
+    }
+
+    pub(super) fn relieve(&mut self, fault: FaultId) {
+        self.conditions.retain(|&(by, _)| by != Some(fault));
+    }
+
+    /// A place that no pod holds yet.
+    fn free(readiness: Option<ProberId>, liveness: Option<ProberId>) -> Self {
+        Self {
+            process: Process::Gone,
+            listening: false,
+            noticed: false,
+            ready: false,
+            present: false,
+            api: PodStatus::ABSENT,
+            seen: PodStatus::ABSENT,
+            written: false,
+            ..Self::in_order(NodeId(0), readiness, liveness)
+        }
+    }
+
+    /// A new pod takes the place; its container has not started yet.
+    pub(super) fn begin(
+        &mut self,
+        home: NodeId,
+        generation: u32,
+        condition: PodCondition,
+        now: SimTime,
+    ) {
+        let conditions = match condition {
+            PodCondition::Serving => Vec::new(),
+            other => vec![(None, other)],
+        };
+        *self = Self {
+            home,
+            generation,
+            conditions,
+            process: Process::Exited { at: now },
+            present: true,
+            // The draws of an earlier pod in this place are not used again.
+            writes: self.writes + 1,
+            starts: self.starts + 1,
+            polls: self.polls,
+            changes: self.changes,
+            ..Self::free(self.readiness, self.liveness)
+        };
+    }
+
+    /// No Service selects the pod any more.
+    pub(super) fn unselect(&mut self) {
+        self.selected = false;
+        self.api.listed = false;
+    }
+
+    /// The pod leaves its place.
+    pub(super) fn leave(&mut self, now: SimTime) {
+        self.process = Process::Gone;
+        self.present = false;
+        self.left_at = now;
+        self.api = PodStatus::ABSENT;
+    }
+
+    /// Whether the pod is there, in whatever state.
+    pub(super) fn exists(&self) -> bool {
+        self.present
+    }
+
+    /// The pod's ContainersReady condition: what the kubelet wrote last, whatever the Ready condition says.
+    pub(super) fn containers_ready(&self) -> bool {
+        self.written
+    }
+
+    /// Its node dies under it.
+    pub(super) fn dies(&mut self, now: SimTime) {
+        if let Process::Running { .. } = self.process {
+            self.process = Process::Exited { at: now };
+        }
+    }
+
+    fn probers(&self) -> impl Iterator<Item = ProberId> + use<> {
+        self.readiness.into_iter().chain(self.liveness)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight {
+            // The worker reads the kubelet's cache, which a relist brings up to date.
+            running_since: self.noticed.then_some(self.started),
+            terminating: self.api.terminating,
+        }
+    }
+}
+
+impl Health {
+    /// Whether a pod is ready, as its kubelet sees it.
+    fn is_ready(&self, pod: PodId) -> bool {
+        let it = &self.pods[pod];
+        let passes = |prober: ProberId| self.probers[prober].prober.passes();
+        it.noticed && it.readiness.is_none_or(passes)
+    }
+}
+
+impl<R: Recorder> World<R> {
+    /// A tick of a prober's grid.
+    pub(super) fn on_probe(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let probe = &mut self.health_mut().probers[id];
+        if now != probe.next_tick || probe.ended {
+            return;
+        }
+        probe.next_tick = now + probe.prober.period();
+        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
+        self.probe(id, agenda);
+    }
+
+    /// Something makes a prober try at once; its grid starts anew.
+    ///
+    /// Source: Kubernetes 1.32 and later, `pkg/kubelet/prober/worker.go` (kubernetes/kubernetes#119089).
+    fn trigger(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let probe = &mut self.health_mut().probers[id];
+        probe.next_tick = agenda.now();
+        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
+    }
+
+    /// A prober tries, unless its last question is still open: then it tries as soon as that is over.
+    fn probe(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let health = self.health_mut();
+        let probe = &mut health.probers[id];
+        if probe.open.is_some() {
+            probe.late = true;
+            return;
+        }
+        let pod = probe.pod;
+        let it = &health.pods[pod];
+        if it.process == Process::Gone {
+            probe.ended = true;
+            return;
+        }
+        let sight = it.sight();
+        let home = self.pods[pod].node;
+        if !self.health().nodes[home].condition().probes() {
+            return;
+        }
+        let probe = &mut self.health_mut().probers[id];
+        match probe.prober.attempt(sight, now) {
+            Attempt::Skip => {}
+            Attempt::End => probe.ended = true,
+            Attempt::Fail => {
+                let changed = probe.prober.not_running();
+                self.on_verdict(id, changed, agenda);
+            }
+            Attempt::Ask => self.ask_pod(id, pod, agenda),
+        }
+    }
+
+    /// A probe sets off: a small request from the pod's own node.
+    fn ask_pod(&mut self, id: ProberId, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let probe = &mut self.health_mut().probers[id];
+        let attempt = probe.prober.attempts;
+        probe.prober.attempts += 1;
+        probe.began = now;
+        let deadline = now + probe.timeout;
+        let draws = self.streams.block(PROBES, u64::from(id.0), attempt);
+        let request = self.small_request(Asker::Probe(id), attempt, pod, draws);
+        let mut request = request;
+        request.pod = Some(pod);
+        request.stamp(Hop::Sent, now);
+        let request = self.requests.insert(request);
+        let health = self.health_mut();
+        health.asked += 1;
+        health.probers[id].open = Some(request);
+        plan(agenda, deadline, HealthEvent::ProbeDeadline(id));
+        let way = self.links.inside_node();
+        match self.welcome(pod, true, now) {
+            // A handshake and the request itself: three ways.
+            super::trouble::Welcome::Accepted => {
+                agenda.at(now + way * 3, Event::AtServer(request));
+            }
+            super::trouble::Welcome::Reset => {
+                self.fail(request, Outcome::PodRefused, now + way * 2, agenda);
+            }
+            super::trouble::Welcome::Silence => self.hold(request, agenda),
+        }
+    }
+
+    /// A probe or a health check as a request: little work, nobody's client.
+    pub(super) fn small_request(
+        &self,
+        asker: Asker,
+        serial: u64,
+        pod_or_any: PodId,
+        draws: sim_core::Block,
+    ) -> Request {
+        let deployment = self.pods[pod_or_any].deployment;
+        let load_balancer_node = LoadBalancerNodeId(0);
+        Request {
+            population: PopulationId(u32::MAX),
+            serial,
+            class: 0,
+            address: 0,
+            target_group: None,
+            service: None,
+            load_balancer_node,
+            target: None,
+            node: None,
+            pod: None,
+            connection: None,
+            reused: false,
+            seen_at_pod: crate::request::node_port::SeenAtPod::LoadBalancerNode,
+            second_hop: false,
+            cross_zone: false,
+            attempt: 0,
+            asked: SimTime::ZERO,
+            retried: false,
+            finished: false,
+            abandoned: false,
+            attempts: 0,
+            demand: self.health().workloads[deployment].check_time,
+            stamps: [SimTime::ZERO; Hop::COUNT],
+            outcome: Outcome::Ok,
+            draws,
+            client_one_way: SimDuration::ZERO,
+            client_connection: Connection {
+                load_balancer_node,
+                remaining: 0,
+                free_since: SimTime::ZERO,
+                opened_at: SimTime::ZERO,
+            },
+            user: None,
+            asker,
+        }
+    }
+
+    /// The answer to a probe or a health check, or its failure, is back.
+    pub(in crate::world) fn on_checked(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let Request {
+            asker,
+            connection,
+            outcome,
+            ..
+        } = self.requests[id];
+        if let Some(connection) = connection {
+            let upstream = self.pools.get(connection);
+            if let Some(node) = upstream.node {
+                let service = self.groups[upstream.group].service;
+                self.selector
+                    .closed(node, service, upstream.pod, agenda.now());
+            }
+            self.pools.close(connection);
+        }
+        self.requests.remove(id);
+        self.health_mut().asked -= 1;
+        match asker {
+            Asker::Client => unreachable!("a client's answer goes to the client"),
+            Asker::Probe(prober) => {
+                let probe = &mut self.health_mut().probers[prober];
+                if probe.open == Some(id) {
+                    probe.open = None;
+                    self.on_probed(prober, (200..400).contains(&outcome.status()), agenda);
+                }
+            }
+            Asker::HealthCheck(view) => self.on_check_answered(view, id, outcome, agenda),
+        }
+    }
+
+    /// A probe has waited long enough.
+    pub(super) fn on_probe_deadline(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let probe = &mut self.health_mut().probers[id];
+        if probe.open.is_some() && probe.began + probe.timeout == agenda.now() {
+            probe.open = None;
+            self.on_probed(id, false, agenda);
+        }
+    }
+
+    /// A probe has its result.
+    fn on_probed(&mut self, id: ProberId, success: bool, agenda: &mut Agenda<'_, Event>) {
+        let probe = &mut self.health_mut().probers[id];
+        let late = std::mem::take(&mut probe.late);
+        let pod = probe.pod;
+        let changed = probe.prober.judge(success);
+        let seen = observe::Health::Probed {
+            pod,
+            passed: success,
+        };
+        self.tell(agenda.now(), seen);
+        self.on_verdict(id, changed, agenda);
+        if late {
+            self.probe(id, agenda);
+        }
+    }
+
+    /// A prober's verdict may have changed.
+    fn on_verdict(&mut self, id: ProberId, changed: Option<bool>, agenda: &mut Agenda<'_, Event>) {
+        let Some(verdict) = changed else { return };
+        let probe = &self.health().probers[id];
+        let pod = probe.pod;
+        match probe.prober.kind {
+            Kind::Readiness => {
+                self.update_status(pod, agenda);
+                if !verdict && self.health().pods[pod].noticed {
+                    // The sync that follows finds the container started and not ready: it probes at once.
+                    self.trigger_after_hop(id, agenda);
+                }
+            }
+            Kind::Liveness if !verdict => self.kill(pod, agenda),
+            Kind::Liveness => {}
+        }
+    }
+
+    /// A pod sync comes a hop of the main loop later and triggers the prober.
+    fn trigger_after_hop(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let pod = self.health().probers[id].pod;
+        let hop = self.hop(pod);
+        let probe = &mut self.health_mut().probers[id];
+        probe.next_tick = agenda.now() + hop;
+        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
+    }
+
+    /// One hop of a kubelet's main loop, for the next status of a pod.
+    pub(super) fn hop(&self, pod: PodId) -> SimDuration {
+        let health = self.health();
+        let writes = health.pods[pod].writes;
+        let hop = &health.settings.loop_hop;
+        drawn(hop, &self.streams, POD_STATUS, u64::from(pod.0), 2 * writes)
+    }
+
+    /// The kubelet recomputes a pod's Ready condition and, if it changed, queues its write.
+    pub(super) fn update_status(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let ready = self.health().is_ready(pod);
+        let it = &mut self.health_mut().pods[pod];
+        if it.ready != ready {
+            it.ready = ready;
+            self.tell(agenda.now(), observe::Health::Verdict { pod, ready });
+            self.write_status(pod, agenda);
+        }
+    }
+
+    /// Queues the write of a pod's status: one at a time on a node.
+    pub(super) fn write_status(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let node = self.pods[pod].node;
+        let hop = self.hop(pod);
+        let streams = self.streams;
+        let health = self.health_mut();
+        if health.pods[pod].writing || !health.nodes[node].condition().reports() {
+            return;
+        }
+        let it = &mut health.pods[pod];
+        it.writing = true;
+        it.writes += 1;
+        let draw = 2 * it.writes - 1;
+        let write = &health.settings.status_write;
+        let write = drawn(write, &streams, POD_STATUS, u64::from(pod.0), draw);
+        let writer = &mut health.nodes[node].writer_free_at;
+        *writer = (agenda.now() + hop).max(*writer) + write;
+        plan(agenda, *writer, HealthEvent::StatusWritten(pod));
+    }
+
+    /// A pod's status is in the API.
+    pub(super) fn on_status_written(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let it = &mut self.health_mut().pods[pod];
+        it.writing = false;
+        let ready = it.ready;
+        it.written = ready;
+        // The first status of a pod carries its address, and makes it an endpoint.
+        let addressed = it.noticed && it.present && it.selected && !it.api.listed;
+        it.api.listed |= addressed;
+        if it.api.ready != ready {
+            self.commit_ready(pod, ready, agenda);
+        } else if addressed {
+            self.pod_changed(pod, agenda);
+        }
+    }
+
+    /// A pod's Ready condition changes in the API.
+    pub(super) fn commit_ready(&mut self, pod: PodId, ready: bool, agenda: &mut Agenda<'_, Event>) {
+        self.health_mut().pods[pod].api.ready = ready;
+        self.tell(agenda.now(), observe::Health::Ready { pod, ready });
+        self.pod_changed(pod, agenda);
+    }
+
+    /// A pod changed in the API: the EndpointSlice controller will hear of it.
+    pub(super) fn pod_changed(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let streams = self.streams;
+        let health = self.health_mut();
+        let it = &mut health.pods[pod];
+        it.changes += 1;
+        let (entity, draw) = (u64::from(pod.0), it.changes);
+        let delay = drawn(&health.settings.watch, &streams, WATCH, entity, draw);
+        plan(agenda, agenda.now() + delay, HealthEvent::PodSeen(pod));
+    }
+
+    /// From a change of a pod in the API until its kubelet hears of it.
+    pub(super) fn watch_of(&self, pod: PodId) -> SimDuration {
+        let health = self.health();
+        let draw = 1 << 32 | health.pods[pod].changes;
+        let watch = &health.settings.watch;
+        drawn(watch, &self.streams, WATCH, u64::from(pod.0), draw)
+    }
+
+    /// A container exits: its connections are reset, and a relist will show it. A deleted pod goes with it.
+    pub(super) fn on_exit(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let it = &mut self.health_mut().pods[pod];
+        if let Process::Running { .. } = it.process {
+            it.process = Process::Exited { at: now };
+            let seen = observe::Health::Process {
+                pod,
+                answers: false,
+            };
+            self.tell(now, seen);
+            self.empty_queue(pod, true, agenda);
+            self.close_connections(pod, now);
+            self.plan_relist(pod, agenda);
+        }
+        let health = self.health();
+        let it = &health.pods[pod];
+        if it.exists() && it.api.terminating {
+            let (entity, draw) = (u64::from(pod.0), it.writes);
+            let stop = &health.settings.sandbox_stop;
+            let stop = drawn(stop, &self.streams, SANDBOX_STOP, entity, draw);
+            plan(agenda, now + stop, HealthEvent::Gone(pod));
+        }
+    }
+
+    /// The next relist of a pod's node will show what changed.
+    fn plan_relist(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health();
+        let phase = health.nodes[self.pods[pod].node].relist_phase;
+        let at = next_tick(agenda.now(), phase, health.settings.kubelet.relist_period);
+        let planned = self.health_mut().pods[pod].relist_at.replace(at);
+        if planned != Some(at) {
+            plan(agenda, at, HealthEvent::Relist(pod));
+        }
+    }
+
+    /// A relist shows a pod's container as it is now.
+    pub(super) fn on_relist(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let node = self.pods[pod].node;
+        let health = self.health_mut();
+        if !health.nodes[node].condition().probes() {
+            return;
+        }
+        let it = &mut health.pods[pod];
+        it.relist_at = None;
+        let running = match it.process {
+            Process::Running { .. } => true,
+            Process::Exited { .. } => false,
+            Process::Gone => return,
+        };
+        it.noticed = running;
+        self.tell(agenda.now(), observe::Health::Noticed { pod, running });
+        if running {
+            if let Some(prober) = self.health().pods[pod].readiness {
+                self.trigger(prober, agenda);
+            }
+            if !self.health().pods[pod].api.listed {
+                self.write_status(pod, agenda);
+            }
+        } else {
+            self.consider_start(pod, agenda);
+        }
+        self.update_status(pod, agenda);
+    }
+
+    /// The kubelet looks at an exited container: it starts now, or has to wait.
+    fn consider_start(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let health = self.health_mut();
+        let crash_loop = health.settings.kubelet.crash_loop;
+        let it = &mut health.pods[pod];
+        let Process::Exited { at } = it.process else {
+            return;
+        };
+        if it.api.terminating {
+            return;
+        }
+        it.looks_at = None;
+        match it.back_off.start(at, now, &crash_loop) {
+            Ok(()) => {
+                it.starts += 1;
+                let (entity, draw) = (u64::from(pod.0), it.starts);
+                let start = &health.settings.start_container;
+                let start = drawn(start, &streams, CONTAINER_START, entity, 2 * draw);
+                let at = (now + start).max(health.pods[pod].down_until);
+                if at < SimTime::MAX {
+                    plan(agenda, at, HealthEvent::Run(pod));
+                }
+            }
+            Err(left) => {
+                it.polls += 1;
+                let draw = streams.nth(RETRY_POLL, u64::from(pod.0), it.polls).unit();
+                let wait = crash_loop.retry_poll.next(left, draw);
+                it.looks_at = Some(now + wait);
+                plan(agenda, now + wait, HealthEvent::Start(pod));
+            }
+        }
+    }
+
+    /// The kubelet looks again at a container in back-off.
+    pub(super) fn on_start(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        if self.health().pods[pod].looks_at == Some(agenda.now()) {
+            self.consider_start(pod, agenda);
+        }
+    }
+
+    /// A container's process runs: probers begin anew, and a relist will show it.
+    pub(super) fn on_run(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let deployment = self.pods[pod].deployment;
+        let health = self.health_mut();
+        let it = &mut health.pods[pod];
+        if !matches!(it.process, Process::Exited { .. }) {
+            return;
+        }
+        let (entity, draw) = (u64::from(pod.0), 2 * it.starts + 1);
+        let boot = &health.workloads[deployment].startup_time;
+        let answers_from = now + drawn(boot, &streams, CONTAINER_START, entity, draw);
+        it.process = Process::Running {
+            since: now,
+            answers_from,
+        };
+        it.listening = true;
+        it.started = now;
+        let lifetime = it.lifetime;
+        for prober in it.probers() {
+            health.probers[prober].prober.renew();
+        }
+        self.tell(now, observe::Health::Started { pod });
+        plan(agenda, answers_from, HealthEvent::Answer(pod));
+        if let Some(lifetime) = lifetime {
+            plan(agenda, now + lifetime, HealthEvent::Exit(pod));
+        }
+        self.plan_relist(pod, agenda);
+    }
+
+    /// A process is ready to answer.
+    pub(super) fn on_answer(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        if self.welcome(pod, true, agenda.now()) == super::trouble::Welcome::Accepted {
+            self.tell(
+                agenda.now(),
+                observe::Health::Process { pod, answers: true },
+            );
+        }
+    }
+
+    /// Liveness failed: the container is killed.
+    fn kill(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health();
+        let workload = &health.workloads[self.pods[pod].deployment].config;
+        let it = &health.pods[pod];
+        // A process in order obeys SIGTERM after its preStop hook; a hung one waits for SIGKILL.
+        let least = health.settings.kubelet.minimum_kill_grace;
+        let grace = workload
+            .termination_grace_period
+            .max(workload.pre_stop + least);
+        let delay = match it.condition() {
+            PodCondition::Hanging => grace,
+            PodCondition::Serving
+            | PodCondition::Erroring(_)
+            | PodCondition::Refusing
+            | PodCondition::Slow(_) => workload.pre_stop.min(grace),
+        };
+        let hop = self.hop(pod);
+        plan(agenda, agenda.now() + hop + delay, HealthEvent::Exit(pod));
+    }
+
+    /// The probers of a new pod begin; until its container runs they have nothing to ask.
+    pub(super) fn renew_probers(
+        &mut self,
+        pod: PodId,
+        now: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        for id in self.health().pods[pod].probers().collect::<Vec<_>>() {
+            let probe = &mut self.health_mut().probers[id];
+            probe.ended = false;
+            probe.open = None;
+            probe.prober.renew();
+            probe.next_tick = now + probe.prober.period();
+            plan(agenda, probe.next_tick, HealthEvent::Probe(id));
+        }
+    }
+
+    /// A kubelet restarts: probed pods are unready until their first success.
+    pub(super) fn restart_kubelet(&mut self, pods: &[PodId], agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        for &pod in pods {
+            for id in self.health().pods[pod].probers().collect::<Vec<_>>() {
+                let probe = &mut self.health_mut().probers[id];
+                probe.prober.renew();
+                let (entity, draw) = (u64::from(id.0), 1 + probe.prober.attempts);
+                let jitter = share(&streams, PROBE_PHASE, entity, draw, probe.prober.period());
+                probe.next_tick = now + jitter;
+                plan(agenda, probe.next_tick, HealthEvent::Probe(id));
+            }
+            self.update_status(pod, agenda);
+        }
+    }
+}

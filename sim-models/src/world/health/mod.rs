@@ -1,0 +1,312 @@
+//! The health signal at work: who asks whom, who believes what, and when the next one hears of it.
+//!
+//! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
+//! well, [`kubelet`] notices, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
+//! side, [`nodes`] is what happens to a node that falls silent. [`faults`] sets it all off.
+
+use sim_core::{Agenda, DistError, Sampler, SimDuration, SimTime, StreamName, Streams};
+
+use super::RunError;
+use super::blueprint::{self, Blueprint};
+use super::build::World;
+use super::event::{Event, HealthEvent};
+use crate::cluster::service::TrafficPolicy;
+use crate::control::{aws_controller, kubelet as kubelet_config, node_lifecycle};
+use crate::fault::Fault;
+use crate::health::{endpoint_slice, service_map, target_group};
+use crate::id::{
+    Arena, DeploymentId, FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ProberId, ServiceId,
+    TargetGroupId, ViewId,
+};
+use crate::observe::{self, Observation, Recorder};
+
+mod checks;
+mod deployments;
+mod faults;
+mod kubelet;
+mod nodes;
+mod slices;
+mod targets;
+mod termination;
+mod trouble;
+
+/// The health of everything, and what everybody believes about it.
+#[derive(Debug)]
+pub(super) struct Health {
+    settings: Settings,
+    faults: Arena<FaultId, Fault>,
+    workloads: Arena<DeploymentId, Workload>,
+    pods: Arena<PodId, kubelet::Pod>,
+    nodes: Arena<NodeId, nodes::Node>,
+    probers: Arena<ProberId, kubelet::Probe>,
+    services: Arena<ServiceId, slices::Service>,
+    groups: Arena<TargetGroupId, targets::Binding>,
+    views: Arena<ViewId, checks::View>,
+    replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
+    /// Whether there are places for new pods.
+    has_spares: bool,
+    lifecycle: nodes::Lifecycle,
+    bucket: aws_controller::Bucket,
+    /// Probes and health checks on their way.
+    pub(super) asked: u64,
+    load_balancer_nodes: u32,
+}
+
+/// What the blueprint says, ready for use.
+#[derive(Debug)]
+struct Settings {
+    watch: Sampler,
+    loop_hop: Sampler,
+    status_write: Sampler,
+    start_container: Sampler,
+    sandbox_stop: Sampler,
+    scheduling: Sampler,
+    workload_sync: SimDuration,
+    kubelet: kubelet_config::Config,
+    sync: Sampler,
+    slices: endpoint_slice::Config,
+    reflector_wait: SimDuration,
+    reconcile: Sampler,
+    node_recovery: Sampler,
+    default_toleration: SimDuration,
+    lifecycle: node_lifecycle::Config,
+    controller_watch: Sampler,
+    controller: aws_controller::Config,
+    syn_retransmits: Vec<SimDuration>,
+    groups: Arena<TargetGroupId, GroupSettings>,
+}
+
+#[derive(Debug)]
+struct GroupSettings {
+    config: target_group::Config,
+    first_check: Sampler,
+    register: Sampler,
+    deregister: Sampler,
+}
+
+#[derive(Debug)]
+struct Workload {
+    config: blueprint::Workload,
+    check_time: SimDuration,
+    startup_time: Sampler,
+}
+
+impl Health {
+    /// The health of a world at time zero: everything is in order, and everybody knows.
+    pub(super) fn new(blueprint: &Blueprint, streams: &Streams) -> Result<Option<Self>, RunError> {
+        let Some(config) = &blueprint.health else {
+            return Ok(None);
+        };
+        let settings = Settings::new(config, &blueprint.proxy.agent())?;
+        let load_balancer_nodes = blueprint.load_balancer.nodes.len() as u32;
+        let mut workloads = Arena::new();
+        for (id, workload) in config.workloads.enumerate() {
+            let name = &blueprint.deployments[id].name;
+            let server = &blueprint.deployments[id].server;
+            workloads.push(Workload {
+                config: workload.clone(),
+                check_time: server.check_time,
+                startup_time: sampler(
+                    &server.startup_time,
+                    &format!("deployments.{name}.server.startup_time"),
+                )?,
+            });
+        }
+        let (pods, probers) = kubelet::at_work(blueprint, config, streams);
+        let (groups, views) = targets::registered(blueprint, &settings, streams);
+        Ok(Some(Self {
+            faults: config.faults.clone(),
+            nodes: nodes::in_order(blueprint, config, streams),
+            lifecycle: nodes::Lifecycle::new(&settings.lifecycle, streams),
+            bucket: aws_controller::Bucket::new(&settings.controller.api),
+            services: slices::published(blueprint),
+            replica_sets: deployments::complete(blueprint),
+            has_spares: !config.spares.is_empty(),
+            workloads,
+            pods,
+            probers,
+            groups,
+            views,
+            asked: 0,
+            load_balancer_nodes,
+            settings,
+        }))
+    }
+
+    /// What is planned at time zero: faults, probes, checks.
+    pub(super) fn first_events(&self) -> Vec<(SimTime, Event)> {
+        let mut events = Vec::new();
+        for (id, fault) in self.faults.enumerate() {
+            events.push((fault.from, HealthEvent::FaultBegins(id)));
+            events.extend(fault.until.map(|at| (at, HealthEvent::FaultEnds(id))));
+        }
+        for (id, probe) in self.probers.enumerate().filter(|(_, it)| !it.ended) {
+            events.push((probe.next_tick, HealthEvent::Probe(id)));
+        }
+        for (id, view) in self.views.enumerate() {
+            events.push((view.next_check, HealthEvent::Check(id)));
+        }
+        let events = events.into_iter();
+        events
+            .map(|(at, event)| (at, Event::Health(event)))
+            .collect()
+    }
+
+    /// The backends for outside traffic on a node, in a version of a Service's endpoints.
+    pub(super) fn backends(
+        &self,
+        service: ServiceId,
+        version: usize,
+        node: NodeId,
+        policy: TrafficPolicy,
+    ) -> &[(NodeId, PodId)] {
+        self.services[service].versions[version].backends(node, policy)
+    }
+
+    /// The targets that a load balancer node sends requests to, by position.
+    #[inline]
+    pub(super) fn eligible(&self, group: TargetGroupId, node: LoadBalancerNodeId) -> &[u32] {
+        &self.groups[group].eligible[node.index()].positions
+    }
+}
+
+impl Settings {
+    fn new(config: &blueprint::Health, agent: &service_map::Config) -> Result<Self, RunError> {
+        let mut groups = Arena::new();
+        for group in config.target_groups.iter() {
+            let at = |name: &str| format!("load_balancer.target_groups.*.{name}");
+            let first_check = &group.health_check.first_check_delay;
+            groups.push(GroupSettings {
+                first_check: sampler(first_check, &at("health_check.first_check_delay"))?,
+                register: sampler(&group.register_propagation, &at("register_propagation"))?,
+                deregister: sampler(&group.deregister_propagation, &at("deregister_propagation"))?,
+                config: group.clone(),
+            });
+        }
+        let kubelet = &config.kubelet;
+        let slices = &config.endpoint_slice_controller;
+        let lifecycle = &config.node_lifecycle_controller;
+        let controller = &config.aws_controller;
+        Ok(Self {
+            watch: sampler(&config.watch_delay, "cluster.api_server.watch_delay")?,
+            loop_hop: sampler(&kubelet.loop_hop, "cluster.kubelet.loop_hop")?,
+            status_write: sampler(&kubelet.status_write, "cluster.kubelet.status_write")?,
+            start_container: sampler(&kubelet.start_container, "cluster.kubelet.start_container")?,
+            scheduling: sampler(&config.scheduling, "cluster.scheduler.latency")?,
+            workload_sync: config.workload_sync,
+            sandbox_stop: sampler(&kubelet.sandbox_stop, "cluster.kubelet.sandbox_stop")?,
+            kubelet: kubelet.clone(),
+            sync: sampler(&slices.sync, "cluster.endpoint_slice_controller.sync")?,
+            slices: slices.clone(),
+            reflector_wait: agent.reflector_wait,
+            reconcile: sampler(&agent.reconcile, "cluster.proxy.Cilium.agent.reconcile")?,
+            node_recovery: sampler(&config.node_recovery, "cluster.node_recovery")?,
+            default_toleration: config.default_toleration,
+            lifecycle: lifecycle.clone(),
+            controller_watch: sampler(
+                &controller.watch_delay,
+                "load_balancer.controller.watch_delay",
+            )?,
+            controller: controller.clone(),
+            syn_retransmits: config.syn_retransmits.clone(),
+            groups,
+        })
+    }
+}
+
+fn sampler(dist: &sim_core::Dist, path: &str) -> Result<Sampler, RunError> {
+    let at = |source: DistError| RunError::Dist {
+        path: path.to_owned(),
+        source,
+    };
+    dist.sampler().map_err(at)
+}
+
+/// A draw at an address; a constant needs none.
+fn drawn(
+    sampler: &Sampler,
+    streams: &Streams,
+    name: StreamName,
+    entity: u64,
+    draw: u64,
+) -> SimDuration {
+    match sampler.is_constant() {
+        Some(always) => always,
+        None => sampler.sample(streams.nth(name, entity, draw).unit()),
+    }
+}
+
+/// A uniform share of a duration.
+fn share(
+    streams: &Streams,
+    name: StreamName,
+    entity: u64,
+    draw: u64,
+    of: SimDuration,
+) -> SimDuration {
+    let unit = streams.nth(name, entity, draw).unit();
+    SimDuration::from_nanos((of.as_nanos() as f64 * unit.get()) as u64)
+}
+
+/// Two ids as one number.
+fn pair(one: impl Id, other: impl Id) -> u64 {
+    ((one.index() as u64) << 32) | other.index() as u64
+}
+
+impl<R: Recorder> World<R> {
+    /// Something happens to the health of things, or to what somebody believes about it.
+    pub(super) fn on_health(&mut self, event: HealthEvent, agenda: &mut Agenda<'_, Event>) {
+        match event {
+            HealthEvent::FaultBegins(fault) => self.on_fault(fault, true, agenda),
+            HealthEvent::FaultEnds(fault) => self.on_fault(fault, false, agenda),
+            HealthEvent::Probe(prober) => self.on_probe(prober, agenda),
+            HealthEvent::ProbeDeadline(prober) => self.on_probe_deadline(prober, agenda),
+            HealthEvent::Relist(pod) => self.on_relist(pod, agenda),
+            HealthEvent::Start(pod) => self.on_start(pod, agenda),
+            HealthEvent::Run(pod) => self.on_run(pod, agenda),
+            HealthEvent::Answer(pod) => self.on_answer(pod, agenda),
+            HealthEvent::Exit(pod) => self.on_exit(pod, agenda),
+            HealthEvent::StatusWritten(pod) => self.on_status_written(pod, agenda),
+            HealthEvent::PodSeen(pod) => self.on_pod_seen(pod, agenda),
+            HealthEvent::Sync(service) => self.on_sync(service, agenda),
+            HealthEvent::Synced(service) => self.on_synced(service, agenda),
+            HealthEvent::Check(view) => self.on_check(view, agenda),
+            HealthEvent::CheckDeadline(view) => self.on_check_deadline(view, agenda),
+            HealthEvent::Reconcile(group) => self.on_reconcile(group, agenda),
+            HealthEvent::Reconciled(group) => self.on_reconciled(group, agenda),
+            HealthEvent::Learn(view) => self.on_learn(view, agenda),
+            HealthEvent::Drained(view) => self.on_drained(view, agenda),
+            HealthEvent::NodeUnknown(node) => self.on_node_unknown(node, agenda),
+            HealthEvent::MarkNotReady(pod) => self.on_mark_not_ready(pod, agenda),
+            HealthEvent::NodeBack(node) => self.on_node_back(node, agenda),
+            HealthEvent::Evict(node) => self.on_evict(node, agenda),
+            HealthEvent::SyncDeployment(id) => self.on_sync_deployment(id, agenda),
+            HealthEvent::Delete(pod) => self.on_delete(pod, agenda),
+            HealthEvent::Terminate(pod) => self.on_terminate(pod, agenda),
+            HealthEvent::Sigterm(pod) => self.on_sigterm(pod, agenda),
+            HealthEvent::Gone(pod) => self.on_gone(pod, agenda),
+        }
+    }
+
+    /// The health signal's own state.
+    fn health(&self) -> &Health {
+        let health = self.health.as_deref();
+        health.expect("only a world with a health signal has its events")
+    }
+
+    /// The health signal's own state, to change.
+    fn health_mut(&mut self) -> &mut Health {
+        let health = self.health.as_deref_mut();
+        health.expect("only a world with a health signal has its events")
+    }
+
+    /// Tells the listener.
+    fn tell(&mut self, now: SimTime, seen: observe::Health<'_>) {
+        self.recorder.see(now, Observation::Health(seen));
+    }
+}
+
+/// Plans an event of the health signal.
+fn plan(agenda: &mut Agenda<'_, Event>, at: SimTime, event: HealthEvent) {
+    agenda.at(at, Event::Health(event));
+}

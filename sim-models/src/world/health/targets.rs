@@ -1,0 +1,403 @@
+//! The load balancer controller at work: who is registered, and when each load balancer node hears of it.
+
+use sim_core::{Agenda, SimTime, Streams};
+
+use super::checks::View;
+use super::{Health, Settings, drawn, plan};
+use crate::control::aws_controller::{
+    IpEndpoint, NodeSight, Registration, chosen, of_endpoint, of_node,
+};
+use crate::health::target_group::{self, Eligible, TargetState};
+use crate::id::{
+    Arena, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId, ViewId,
+};
+use crate::observe::{self, Recorder};
+use crate::request::load_balancer::TargetType;
+use crate::streams::{CONTROLLER_WATCH, PROPAGATION};
+use crate::world::blueprint::Blueprint;
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+/// What a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A node's NodePort.
+    Node(NodeId),
+    /// A pod's address.
+    Pod(PodId),
+}
+
+/// A target group and what the controller has done about it.
+#[derive(Debug)]
+pub(super) struct Binding {
+    targets: Vec<Target>,
+    /// Who gets requests, by load balancer node.
+    pub(super) eligible: Vec<Eligible>,
+    running: bool,
+    again: bool,
+    events: u64,
+}
+
+#[derive(Debug)]
+struct Target {
+    key: Key,
+    registered: bool,
+    /// The view of the first load balancer node; the others follow.
+    first_view: ViewId,
+}
+
+impl Key {
+    /// The node of an `instance` target.
+    pub(super) fn node(self) -> NodeId {
+        match self {
+            Self::Node(node) => node,
+            Self::Pod(_) => unreachable!("an instance group holds nodes"),
+        }
+    }
+
+    /// The pod of an `ip` target.
+    pub(super) fn pod(self) -> PodId {
+        match self {
+            Self::Pod(pod) => pod,
+            Self::Node(_) => unreachable!("an ip group holds pods"),
+        }
+    }
+}
+
+/// Groups whose targets are registered and healthy, and each load balancer node's view of them.
+pub(super) fn registered(
+    blueprint: &Blueprint,
+    settings: &Settings,
+    streams: &Streams,
+) -> (Arena<TargetGroupId, Binding>, Arena<ViewId, View>) {
+    let mut views = Arena::new();
+    let mut bindings = Arena::new();
+    let nodes = blueprint.load_balancer.nodes.len();
+    for (id, group) in blueprint.target_groups.enumerate() {
+        let keys: Vec<Key> = match group.target_type {
+            TargetType::Instance => match &group.nodes {
+                Some(some) => some.iter().copied().map(Key::Node).collect(),
+                None => blueprint.nodes.ids().map(Key::Node).collect(),
+            },
+            TargetType::Ip => sorted_pods(blueprint, group.service),
+        };
+        let interval = settings.groups[id].config.health_check.interval;
+        let mut targets = Vec::new();
+        let registered = keys.len();
+        let keys = keys.into_iter().chain(spare_pods(blueprint, id));
+        for (position, key) in keys.enumerate() {
+            let first_view = ViewId::from_index(views.len());
+            let known = position < registered;
+            for load_balancer_node in (0..nodes).map(LoadBalancerNodeId::from_index) {
+                let place = (id, position as u32, load_balancer_node);
+                views.push(View::new(known, place, views.len(), interval, streams));
+            }
+            targets.push(Target {
+                key,
+                registered: known,
+                first_view,
+            });
+        }
+        let all = Eligible {
+            positions: (0..registered as u32).collect(),
+            fails_open: false,
+        };
+        bindings.push(Binding {
+            targets,
+            eligible: vec![all; nodes],
+            running: false,
+            again: false,
+            events: 0,
+        });
+    }
+    (bindings, views)
+}
+
+/// The pods of a Service in the order of their registration: node by node.
+fn sorted_pods(blueprint: &Blueprint, service: ServiceId) -> Vec<Key> {
+    let mut pods: Vec<PodId> = blueprint.endpoints(service).collect();
+    pods.sort_unstable_by_key(|&pod| (blueprint.pods[pod].node, pod));
+    pods.into_iter().map(Key::Pod).collect()
+}
+
+/// Places for pods that may become targets of an `ip` group in the course of a run.
+fn spare_pods(blueprint: &Blueprint, group: TargetGroupId) -> Vec<Key> {
+    let TargetType::Ip = blueprint.target_groups[group].target_type else {
+        return Vec::new();
+    };
+    let deployment = blueprint.services[blueprint.target_groups[group].service].selects;
+    let places = blueprint.places();
+    let spares = places.enumerate().skip(blueprint.pods.len());
+    let own = spares.filter(|(_, pod)| pod.deployment == deployment);
+    own.map(|(pod, _)| Key::Pod(pod)).collect()
+}
+
+impl Health {
+    /// What stands at a position of a group.
+    pub(super) fn target(&self, group: TargetGroupId, position: u32) -> Key {
+        self.groups[group].targets[position as usize].key
+    }
+
+    /// The views that load balancer nodes have of a target.
+    fn views_of(
+        &self,
+        group: TargetGroupId,
+        position: usize,
+    ) -> impl Iterator<Item = ViewId> + use<> {
+        let first = self.groups[group].targets[position].first_view.0;
+        (first..first + self.load_balancer_nodes).map(ViewId)
+    }
+
+    /// Who is to be registered, as the controller sees the cluster.
+    fn wanted(
+        &self,
+        group: TargetGroupId,
+        service: ServiceId,
+        nodes: &Arena<NodeId, crate::cluster::topology::Node>,
+    ) -> Vec<Key> {
+        let fail_open = self.settings.controller.endpoints_fail_open;
+        let by_pod = |pod: PodId| self.of_pod(service, pod);
+        let first = self.groups[group].targets.first().map(|target| target.key);
+        match first {
+            Some(Key::Node(_)) => {
+                let all = nodes
+                    .ids()
+                    .map(|node| (Key::Node(node), self.of_node(node)));
+                let known = |key: Key| self.groups[group].targets.iter().any(|it| it.key == key);
+                let all: Vec<_> = all.filter(|&(key, _)| known(key)).collect();
+                chosen(&all, fail_open)
+            }
+            _ => {
+                let version = self.services[service].versions.last();
+                let endpoints = &version.expect("there is a first version").endpoints;
+                let all = endpoints
+                    .iter()
+                    .map(|it| (Key::Pod(it.pod), by_pod(it.pod)));
+                chosen(&all.collect::<Vec<_>>(), fail_open)
+            }
+        }
+    }
+
+    fn of_node(&self, node: NodeId) -> Registration {
+        of_node(NodeSight {
+            ready: self.nodes[node].ready,
+            excluded: false,
+            to_be_deleted: false,
+        })
+    }
+
+    fn of_pod(&self, service: ServiceId, pod: PodId) -> Registration {
+        let version = self.services[service].versions.last();
+        let endpoints = &version.expect("there is a first version").endpoints;
+        let found = endpoints.binary_search_by_key(&pod, |it| it.pod);
+        let Ok(at) = found else {
+            return Registration::Deregistered;
+        };
+        let conditions = endpoints[at].conditions;
+        of_endpoint(IpEndpoint {
+            ready: conditions.ready,
+            // Without a gate a pod's ContainersReady is its Ready, unless the lifecycle controller marked it.
+            containers_ready: self.pods[pod].containers_ready(),
+            node: Some(self.nodes[self.pods[pod].home].ready),
+            terminating: conditions.terminating,
+        })
+    }
+}
+
+impl<R: Recorder> World<R> {
+    /// The position of a target in its group.
+    #[inline]
+    pub(in crate::world) fn position(&self, group: TargetGroupId, target: TargetId) -> u32 {
+        target.0 - self.groups[group].first_target
+    }
+
+    /// A Service's EndpointSlices changed: the controller will look at its `ip` groups.
+    pub(super) fn slices_changed(&mut self, service: ServiceId, agenda: &mut Agenda<'_, Event>) {
+        for group in self.groups.ids().collect::<Vec<_>>() {
+            let it = &self.groups[group];
+            if it.service == service && it.target_type == TargetType::Ip {
+                self.wake_controller(group, agenda);
+            }
+        }
+    }
+
+    /// A node's Ready condition changed: the controller will look at all `instance` groups.
+    pub(super) fn nodes_changed(&mut self, agenda: &mut Agenda<'_, Event>) {
+        for group in self.groups.ids().collect::<Vec<_>>() {
+            if self.groups[group].target_type == TargetType::Instance {
+                self.wake_controller(group, agenda);
+            }
+        }
+    }
+
+    fn wake_controller(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
+        let streams = self.streams;
+        let health = self.health_mut();
+        let it = &mut health.groups[group];
+        it.events += 1;
+        let (entity, draw) = (u64::from(group.0), 2 * it.events);
+        let settings = &health.settings;
+        let watch = drawn(&settings.watch, &streams, CONTROLLER_WATCH, entity, draw);
+        let queue = &settings.controller_watch;
+        let queue = drawn(queue, &streams, CONTROLLER_WATCH, entity, draw + 1);
+        plan(
+            agenda,
+            agenda.now() + watch + queue,
+            HealthEvent::Reconcile(group),
+        );
+    }
+
+    /// The controller looks at a target group: it compares, deregisters, registers.
+    ///
+    /// Source: AWS Load Balancer Controller `pkg/targetgroupbinding/resource_manager.go`: first what is too
+    /// many, then what is missing.
+    pub(super) fn on_reconcile(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let service = self.groups[group].service;
+        if std::mem::replace(&mut self.health_mut().groups[group].again, true) {
+            return;
+        }
+        if self.health().groups[group].running {
+            return;
+        }
+        let wanted = self.health().wanted(group, service, &self.nodes);
+        let is_ip = self.groups[group].target_type == TargetType::Ip;
+        let health = self.health_mut();
+        health.groups[group].again = false;
+        let targets = health.groups[group].targets.iter().enumerate();
+        let (mut leaves, mut joins) = (Vec::new(), Vec::new());
+        for (position, target) in targets {
+            match (target.registered, wanted.contains(&target.key)) {
+                (true, false) => leaves.push(position),
+                (false, true) => joins.push(position),
+                (true, true) | (false, false) => {}
+            }
+        }
+        let controller = &health.settings.controller;
+        let mut at = now + controller.reconcile;
+        if !joins.is_empty() && is_ip {
+            at += controller.security_group_reconcile;
+        }
+        let (deregister, register) = (controller.api.deregister, controller.api.register);
+        if !leaves.is_empty() {
+            at = health.bucket.take(at) + deregister;
+            self.tell_load_balancer(group, &leaves, false, at, agenda);
+        }
+        if !joins.is_empty() {
+            at = self.health_mut().bucket.take(at) + register;
+            self.tell_load_balancer(group, &joins, true, at, agenda);
+        }
+        self.health_mut().groups[group].running = true;
+        plan(agenda, at, HealthEvent::Reconciled(group));
+    }
+
+    /// A pass ends; what woke the controller meanwhile causes one more.
+    pub(super) fn on_reconciled(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
+        let it = &mut self.health_mut().groups[group];
+        it.running = false;
+        if std::mem::take(&mut it.again) {
+            self.on_reconcile(group, agenda);
+        }
+    }
+
+    /// An API call is answered at `called`: each load balancer node will hear of it in its own time.
+    fn tell_load_balancer(
+        &mut self,
+        group: TargetGroupId,
+        positions: &[usize],
+        registered: bool,
+        called: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let streams = self.streams;
+        for &position in positions {
+            let health = self.health_mut();
+            health.groups[group].targets[position].registered = registered;
+            for view in health.views_of(group, position) {
+                let settings = &health.settings.groups[group];
+                let way = if registered {
+                    &settings.register
+                } else {
+                    &settings.deregister
+                };
+                let it = &mut health.views[view];
+                it.changes += 1;
+                let (entity, draw) = (u64::from(view.0), it.changes);
+                let delay = drawn(way, &streams, PROPAGATION, entity, draw);
+                it.learns_at = it.learns_at.max(called + delay);
+                it.pending.push_back(registered);
+                plan(agenda, it.learns_at, HealthEvent::Learn(view));
+            }
+        }
+    }
+
+    /// A load balancer node hears of a registration or a deregistration.
+    pub(super) fn on_learn(&mut self, id: ViewId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let health = self.health_mut();
+        let it = &mut health.views[id];
+        let registered = it.pending.pop_front().expect("what is learnt was told");
+        let settings = &health.settings.groups[it.group];
+        if registered {
+            it.view.registered();
+            if it.view.state == TargetState::Initial {
+                let (entity, draw) = (u64::from(id.0), it.changes);
+                let first = &settings.first_check;
+                let first = drawn(first, &streams, crate::streams::CHECK_PHASE, entity, draw);
+                it.next_check = now + first;
+                plan(agenda, it.next_check, HealthEvent::Check(id));
+            }
+        } else {
+            it.view.deregistered();
+            it.drains_at = now + settings.config.deregistration_delay;
+            plan(agenda, it.drains_at, HealthEvent::Drained(id));
+            let (group, node, position) = (it.group, it.load_balancer_node, it.position);
+            let target = TargetId(self.groups[group].first_target + position);
+            let idle = self.pools.idle_where(|upstream| {
+                upstream.target == target && upstream.load_balancer_node == node
+            });
+            for connection in idle {
+                self.close(connection, now);
+            }
+        }
+        self.view_changed(id, now);
+    }
+
+    /// The deregistration delay of a target is over.
+    pub(super) fn on_drained(&mut self, id: ViewId, agenda: &mut Agenda<'_, Event>) {
+        let it = &mut self.health_mut().views[id];
+        if it.drains_at == agenda.now() && it.view.state == TargetState::Draining {
+            it.view.drained();
+            self.view_changed(id, agenda.now());
+        }
+    }
+
+    /// A view changed: its load balancer node chooses among other targets from now on.
+    pub(super) fn view_changed(&mut self, id: ViewId, now: SimTime) {
+        let health = self.health_mut();
+        let View {
+            group,
+            load_balancer_node,
+            position,
+            view,
+            ..
+        } = health.views[id];
+        let state = view.state;
+        let views = &health.views;
+        let targets = health.groups[group].targets.iter();
+        let states = targets.map(|target| {
+            let view = ViewId(target.first_view.0 + load_balancer_node.0);
+            views[view].view.state
+        });
+        let eligible = target_group::eligible(states, &health.settings.groups[group].config);
+        health.groups[group].eligible[load_balancer_node.index()] = eligible;
+        let seen = observe::Health::Target {
+            group,
+            target: TargetId(self.groups[group].first_target + position),
+            load_balancer_node,
+            state,
+        };
+        self.tell(now, seen);
+    }
+}

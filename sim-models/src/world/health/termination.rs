@@ -1,0 +1,89 @@
+//! Pods that are deleted: two branches run in parallel, and nothing orders them.
+//!
+//! The EndpointSlice controller takes the pod out of rotation; the kubelet runs the preStop hook, sends
+//! SIGTERM and, when the grace period is over, SIGKILL.
+//!
+//! Source: Kubernetes, "Pod Lifecycle", termination of pods.
+
+use sim_core::Agenda;
+
+use super::kubelet::Process;
+use super::plan;
+use crate::cluster::condition::PodCondition;
+use crate::id::{NodeId, PodId};
+use crate::observe::{self, Recorder};
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+impl<R: Recorder> World<R> {
+    /// Pods of a lost node have tolerated it long enough: they are deleted.
+    pub(super) fn on_evict(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
+        if !self.health().nodes[node].evicts_at(agenda.now()) {
+            return;
+        }
+        for pod in self.pods_on(node) {
+            self.on_delete(pod, agenda);
+        }
+    }
+
+    /// A pod is deleted in the API.
+    pub(super) fn on_delete(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let it = &mut self.health_mut().pods[pod];
+        if it.api.terminating || !it.exists() {
+            return;
+        }
+        it.api.terminating = true;
+        self.tell(now, observe::Health::Deleted { pod });
+        self.pod_changed(pod, agenda);
+        self.wake_deployment(self.pods[pod].deployment, agenda);
+        let heard = now + self.watch_of(pod);
+        plan(agenda, heard, HealthEvent::Terminate(pod));
+    }
+
+    /// A kubelet hears that a pod is deleted: preStop first.
+    pub(super) fn on_terminate(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health();
+        let condition = health.nodes[self.pods[pod].node].condition();
+        if !condition.reports() {
+            // Nobody is there to hear it; the object stays in state Terminating.
+            return;
+        }
+        let workload = &health.workloads[self.pods[pod].deployment].config;
+        let grace = workload.termination_grace_period;
+        let at = agenda.now() + self.hop(pod) + workload.pre_stop.min(grace);
+        plan(agenda, at, HealthEvent::Sigterm(pod));
+    }
+
+    /// A pod's process gets SIGTERM: it closes its listener, and ends when its requests are done.
+    pub(super) fn on_sigterm(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let deployment = self.pods[pod].deployment;
+        let health = self.health_mut();
+        let it = &mut health.pods[pod];
+        if it.process == Process::Gone {
+            return;
+        }
+        it.listening = false;
+        let hangs = it.condition() == PodCondition::Hanging;
+        let workload = &health.workloads[deployment].config;
+        let grace = workload.termination_grace_period;
+        let left = grace.saturating_sub(workload.pre_stop);
+        let left = left.max(health.settings.kubelet.minimum_kill_grace);
+        self.tell(now, observe::Health::Closed { pod });
+        // An orderly server closes its idle connections at once, and the others after their answer.
+        self.close_connections(pod, now);
+        let idle = self.servers[pod].busy() == 0 && self.servers[pod].waiting() == 0;
+        let end = if idle && !hangs { now } else { now + left };
+        plan(agenda, end, HealthEvent::Exit(pod));
+    }
+
+    /// A deleted pod's last process has ended, and its sandbox with it.
+    pub(super) fn on_gone(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let it = &mut self.health_mut().pods[pod];
+        if it.exists() {
+            it.leave(agenda.now());
+            self.pod_changed(pod, agenda);
+        }
+    }
+}

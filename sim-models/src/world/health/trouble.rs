@@ -1,0 +1,327 @@
+//! What a request meets at a thing that is not well.
+
+use sim_core::{Agenda, SimTime};
+
+use super::kubelet::Process;
+use crate::cluster::condition::PodCondition;
+use crate::id::{NodeId, PodId, RequestId, TargetGroupId, UpstreamId};
+use crate::observe::Recorder;
+use crate::request::icmp::RateLimit;
+use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::node_port::NoBackendResponse;
+use crate::request::word;
+use crate::request::{Asker, Hop, Outcome};
+use crate::streams::FAULT_SHARE;
+use crate::world::build::World;
+use crate::world::event::Event;
+
+/// What the first packet of a connection meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Welcome {
+    /// Somebody accepts.
+    Accepted,
+    /// A reset.
+    Reset,
+    /// Nothing.
+    Silence,
+}
+
+impl<R: Recorder> World<R> {
+    /// What the first packet of a connection to a pod meets; `local` where it comes from the pod's own node.
+    pub(super) fn welcome(&self, pod: PodId, local: bool, now: SimTime) -> Welcome {
+        let it = &self.health().pods[pod];
+        if self.is_cut_off(pod, local) {
+            return Welcome::Silence;
+        }
+        match it.process {
+            Process::Gone => Welcome::Silence,
+            Process::Exited { .. } => Welcome::Reset,
+            Process::Running { answers_from, .. } if now < answers_from => Welcome::Reset,
+            Process::Running { .. } if !it.listening => Welcome::Reset,
+            Process::Running { .. } => match it.condition() {
+                PodCondition::Refusing => Welcome::Reset,
+                PodCondition::Serving
+                | PodCondition::Erroring(_)
+                | PodCondition::Hanging
+                | PodCondition::Slow(_) => Welcome::Accepted,
+            },
+        }
+    }
+
+    /// Whether packets to a pod are lost; those from its own node are as long as the node lives.
+    fn is_cut_off(&self, pod: PodId, local: bool) -> bool {
+        let node = &self.health().nodes[self.pods[pod].node];
+        !node.reachable() && !(local && !node.condition().dead)
+    }
+
+    /// Whether a request comes from the pod's own node.
+    fn is_local(&self, id: RequestId) -> bool {
+        matches!(self.requests[id].asker, Asker::Probe(_))
+    }
+
+    /// A connection is dialled, or dialled again: to the pod itself, or to the NodePort of a node.
+    pub(in crate::world) fn knock(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let request = &self.requests[id];
+        let (Some(group), Some(target)) = (request.target_group, request.target) else {
+            unreachable!("only requests to a target dial");
+        };
+        let now = agenda.now();
+        let sent = request.at(Hop::Sent).max(now);
+        let key = self.health().target(group, self.position(group, target));
+        match self.groups[group].target_type {
+            TargetType::Ip => {
+                let pod = key.pod();
+                match self.welcome(pod, false, now) {
+                    Welcome::Accepted => {
+                        let path = self.path_to_pod(id, group, self.pods[pod].node, pod);
+                        self.establish(id, path, sent, agenda);
+                    }
+                    Welcome::Reset => {
+                        let home = self.pods[pod].node;
+                        let way = self.to_node(self.requests[id].load_balancer_node, home)
+                            + self.links.inside_node();
+                        self.fail(id, Outcome::PodRefused, sent + way + way, agenda);
+                    }
+                    Welcome::Silence => self.dial_again(id, agenda),
+                }
+            }
+            TargetType::Instance => {
+                let node = key.node();
+                let request = &mut self.requests[id];
+                request.node = Some(node);
+                let from = request.load_balancer_node;
+                let draw = request.draws.unit32(word::FIRST_LEG);
+                let leg = self.to_node(from, node);
+                agenda.at(sent + self.links.jittered(leg, draw), Event::AtNode(id));
+            }
+        }
+    }
+
+    /// The first packet of a connection reaches a node: its service map of this moment chooses the pod.
+    pub(in crate::world) fn knock_at_node(
+        &mut self,
+        id: RequestId,
+        group: TargetGroupId,
+        node: NodeId,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        if !self.health().nodes[node].reachable() {
+            return self.dial_again(id, agenda);
+        }
+        let service = self.groups[group].service;
+        let sent = self.requests[id].at(Hop::Sent);
+        let Some((home, pod)) = self.backend(id, node, service, now) else {
+            let load_balancer_node = self.requests[id].load_balancer_node;
+            let elsewhere = !self.services[service].endpoints.all().is_empty();
+            let is_refused = self.proxy.no_backend_response(elsewhere) == NoBackendResponse::Reject
+                && self.icmp_unreachable == IcmpUnreachable::Refuse;
+            let sends = |limit: &mut RateLimit| limit.allows(now, node, load_balancer_node);
+            if is_refused && self.icmp_limit.as_mut().is_none_or(sends) {
+                let back = now + self.to_node(load_balancer_node, node);
+                return self.fail(id, Outcome::NodeRefused, back, agenda);
+            }
+            return self.dial_again(id, agenda);
+        };
+        match self.welcome(pod, false, now) {
+            Welcome::Accepted => {
+                let path = self.path_over_node(id, group, node, home, pod);
+                let dialled = if self.requests[id].attempts == 0 {
+                    sent
+                } else {
+                    now
+                };
+                self.requests[id].attempts = 0;
+                self.establish(id, path, dialled, agenda);
+            }
+            Welcome::Reset => {
+                let path = self.path_over_node(id, group, node, home, pod);
+                let back = now + path.second_leg + path.second_leg + path.first_leg;
+                self.requests[id].pod = Some(pod);
+                self.fail(id, Outcome::PodRefused, back, agenda);
+            }
+            Welcome::Silence => {
+                self.requests[id].pod = Some(pod);
+                self.dial_again(id, agenda);
+            }
+        }
+    }
+
+    /// Nobody answered the first packet: it is sent again, until the load balancer gives up.
+    fn dial_again(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let health = self.health.as_ref().expect("silence needs trouble");
+        let request = &mut self.requests[id];
+        let first = request.at(Hop::Sent);
+        let again = health.settings.syn_retransmits.iter();
+        let again = again.map(|&after| first + after).find(|&at| at > now);
+        request.attempts = request.attempts.saturating_add(1);
+        match again {
+            Some(at) if at < first + self.connect_timeout => agenda.at(at, Event::Redial(id)),
+            _ => {
+                let end = (first + self.connect_timeout).max(now);
+                self.fail(id, Outcome::ConnectTimeout, end, agenda);
+            }
+        }
+    }
+
+    /// Whether packets on a connection are lost: some node on its way does not answer.
+    pub(in crate::world) fn is_lost_on(&self, connection: UpstreamId) -> bool {
+        let upstream = self.pools.get(connection);
+        let nodes = &self.health().nodes;
+        let lost = |node: NodeId| !nodes[node].reachable();
+        upstream.node.is_some_and(lost) || lost(self.pods[upstream.pod].node)
+    }
+
+    /// Nobody will answer a request: whoever sent it gives up after a silence of its own length.
+    pub(in crate::world) fn hold(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let request = &self.requests[id];
+        let patience = match request.asker {
+            Asker::Probe(prober) => self.health().probers[prober].timeout,
+            Asker::HealthCheck(view) => {
+                let health = self.health();
+                let group = health.views[view].group;
+                health.settings.groups[group].config.health_check.timeout
+            }
+            Asker::Client => self.response_timeout,
+        };
+        // Without a limit it waits for ever.
+        if let Some(end) = request.at(Hop::Sent).checked_add(patience) {
+            self.fail(id, Outcome::ResponseTimeout, end.max(agenda.now()), agenda);
+        }
+    }
+
+    /// A request has reached a pod: whether the pod's server gets it, and how much work it is there.
+    pub(in crate::world) fn admit(
+        &mut self,
+        id: RequestId,
+        pod: PodId,
+        agenda: &mut Agenda<'_, Event>,
+    ) -> bool {
+        let now = agenda.now();
+        if self.is_cut_off(pod, self.is_local(id)) {
+            self.hold(id, agenda);
+            return false;
+        }
+        let it = &self.health().pods[pod];
+        let answers = match it.process {
+            Process::Running { answers_from, .. } => now >= answers_from,
+            Process::Exited { .. } | Process::Gone => false,
+        };
+        if !answers {
+            self.reset(id, agenda);
+            return false;
+        }
+        match it.condition() {
+            PodCondition::Serving => {}
+            PodCondition::Hanging => {
+                self.hold(id, agenda);
+                return false;
+            }
+            PodCondition::Refusing => {
+                self.reset(id, agenda);
+                return false;
+            }
+            PodCondition::Erroring(error) => {
+                let checked = self.requests[id].asker != Asker::Client;
+                if (error.checks || !checked) && self.meets(id, error.share) {
+                    let request = &mut self.requests[id];
+                    request.outcome = Outcome::PodError(error.status);
+                    request.demand = error.delay;
+                }
+            }
+            PodCondition::Slow(slow) => {
+                if self.meets(id, slow.share) {
+                    let request = &mut self.requests[id];
+                    request.demand = slow.stretch(request.demand);
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether a request is one of the share that a condition meets.
+    fn meets(&self, id: RequestId, share: f64) -> bool {
+        if share >= 1.0 {
+            return true;
+        }
+        let request = &self.requests[id];
+        let asker = match request.asker {
+            Asker::Client => u64::from(request.population.0),
+            Asker::HealthCheck(view) => 1 << 32 | u64::from(view.0),
+            Asker::Probe(prober) => 2 << 32 | u64::from(prober.0),
+        };
+        let draw = self.streams.nth(FAULT_SHARE, asker, request.serial).unit();
+        draw.get() < share
+    }
+
+    /// The connection of a request is reset: the answer is a RST.
+    fn reset(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let back = agenda.now() + self.way_back(id);
+        self.fail(id, Outcome::PodReset, back, agenda);
+    }
+
+    /// A worker is done: whether the pod is still there, and willing, to send the answer.
+    ///
+    /// Requests that a process had in work when it died are reset when their answer would have come.
+    pub(in crate::world) fn can_answer(
+        &mut self,
+        id: RequestId,
+        pod: PodId,
+        agenda: &mut Agenda<'_, Event>,
+    ) -> bool {
+        let health = self.health();
+        let it = &health.pods[pod];
+        let started = self.requests[id].at(Hop::Started);
+        let same_process = match it.process {
+            Process::Running { since, .. } => started >= since,
+            Process::Exited { .. } | Process::Gone => false,
+        };
+        let reachable = !self.is_cut_off(pod, self.is_local(id));
+        let condition = it.condition();
+        if same_process {
+            match condition {
+                PodCondition::Hanging | PodCondition::Refusing => {
+                    self.servers[pod].release();
+                }
+                PodCondition::Serving | PodCondition::Erroring(_) | PodCondition::Slow(_) => {
+                    if reachable {
+                        return true;
+                    }
+                    self.servers[pod].release();
+                }
+            }
+        }
+        if !reachable || (same_process && condition == PodCondition::Hanging) {
+            self.hold(id, agenda);
+        } else {
+            self.reset(id, agenda);
+        }
+        false
+    }
+
+    /// The process in a pod no longer takes part: what waited in its queue is held or reset.
+    pub(super) fn empty_queue(&mut self, pod: PodId, dead: bool, agenda: &mut Agenda<'_, Event>) {
+        let server = &mut self.servers[pod];
+        let waiting = if dead {
+            server.clear()
+        } else {
+            server.drop_waiting()
+        };
+        let hangs = !dead && self.health().pods[pod].condition() == PodCondition::Hanging;
+        for id in waiting {
+            if hangs || self.is_cut_off(pod, self.is_local(id)) {
+                self.hold(id, agenda);
+            } else {
+                self.reset(id, agenda);
+            }
+        }
+    }
+
+    /// Idle connections to a pod are closed by its end.
+    pub(super) fn close_connections(&mut self, pod: PodId, now: SimTime) {
+        for id in self.pools.idle_where(|upstream| upstream.pod == pod) {
+            self.close(id, now);
+        }
+    }
+}
