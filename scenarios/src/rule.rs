@@ -31,6 +31,7 @@ mod never_active;
 mod never_used;
 mod no_probe;
 mod no_rules;
+mod not_modelled;
 mod other_format;
 mod out_of_range;
 mod overload;
@@ -55,6 +56,7 @@ const ERRORS: &[Rule] = &[
     bad_constraint::check,
     bad_distribution::check,
     bad_objective::check,
+    not_modelled::check,
     out_of_range::check,
 ];
 

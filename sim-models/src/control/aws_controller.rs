@@ -37,18 +37,6 @@ pub struct Config {
     /// Default: true.
     /// Source: AWS Load Balancer Controller, feature gate `EndpointsFailOpen`.
     pub endpoints_fail_open: bool,
-
-    /// Whether pods of `ip` groups wait for their target before they count as ready (namespace label `pod-readiness-gate-inject`).
-    ///
-    /// Default: false.
-    /// Source: AWS Load Balancer Controller, "Pod readiness gate".
-    pub readiness_gate: bool,
-
-    /// Poll while a gate is pending.
-    ///
-    /// Range: above 0. Default: "15s".
-    /// Source: AWS Load Balancer Controller, `--targetgroupbinding-requeue-duration`.
-    pub requeue: SimDuration,
 }
 
 /// Calls of the load balancing API.
@@ -99,8 +87,6 @@ impl Default for Config {
             security_group_reconcile: SimDuration::from_millis(300),
             api: Api::default(),
             endpoints_fail_open: true,
-            readiness_gate: false,
-            requeue: SimDuration::from_secs(15),
         }
     }
 }

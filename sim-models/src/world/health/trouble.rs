@@ -51,7 +51,7 @@ impl<R: Recorder> World<R> {
     /// Whether packets to a pod are lost; those from its own node are as long as the node lives.
     fn is_cut_off(&self, pod: PodId, local: bool) -> bool {
         let node = &self.health().nodes[self.pods[pod].node];
-        !node.reachable() && !(local && !node.condition().dead)
+        !node.reachable() && (!local || node.condition().dead)
     }
 
     /// Whether a request comes from the pod's own node.

@@ -166,8 +166,8 @@ impl Judge {
         near: f64,
     ) {
         self.comparisons += 1;
-        // Not `>`: a mean of nothing is not a number, and no agreement.
-        if !((found - expected).abs() <= near) {
+        // A mean of nothing is not a number, and no agreement.
+        if found.is_nan() || (found - expected).abs() > near {
             self.differences.push(format!(
                 "{}: {what} of {name} is {found:.3}, expected {expected:.3} +- {near:.3}",
                 case.id
