@@ -36,6 +36,7 @@ shipped! {
     "one-zone-label" in "": "Does a zone label that is the same on every node spread pods worse than none?";
     "lost-zone" in "": "A zone is lost: which spread constraints leave pods Pending?";
     "pods-or-constraint" in "": "Under Local: more pods, or a spread constraint?";
+    "rolling-update" in "": "Which preStop sleep lets a rolling update pass without errors?";
     "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";
     "quarter-each" in "claims/": "Does the load balancer give each of four nodes a quarter of the requests?";
     "any-pod" in "claims/": "May a node choose any pod of the cluster, with a hash and without?";
@@ -45,6 +46,12 @@ shipped! {
     "lumpy-placement" in "claims/": "Do 3-3-2-2 or 4-3-2-1 pods per node cause up to 4x imbalance?";
     "one-address" in "claims/": "Do hundreds of client addresses spread the load more evenly than one?";
     "earlier-burst" in "claims/": "Does an earlier burst bias the counts?";
+    "alb-finds-a-bad-pod" in "claims/": "How soon do the load balancer's own checks find a bad pod?";
+    "readiness-removes-a-bad-pod" in "claims/": "How soon does readiness take a bad pod out of all nodes?";
+    "without-a-readiness-probe" in "claims/": "Who takes a broken pod out when it has no readiness probe?";
+    "whole-nodes" in "claims/": "Does the load balancer notice a dead node, and a node with dead pods?";
+    "node-without-a-pod" in "claims/": "What does it cost until the load balancer leaves an empty node?";
+    "local-isolates-failures" in "claims/": "A node's pods all break: which policy loses more?";
     "ip-any-placement" in "claims/": "Does the placement of pods matter for balance with ip targets?";
     "max-skew" in "claims/": "Does maxSkew 1 give 3-3-2-2 reliably, and DoNotSchedule leave pods Pending?";
 }
