@@ -1,7 +1,7 @@
 //! The health signal at work: who asks whom, who believes what, and when the next one hears of it.
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
-//! well, [`kubelet`] notices, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
+//! well, [`kubelet`] notices for its [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
 //! side, [`nodes`] is what happens to a node that falls silent. [`faults`] sets it all off.
 
 use sim_core::{Agenda, DistError, Sampler, SimDuration, SimTime, StreamName, Streams};
@@ -25,6 +25,7 @@ mod deployments;
 mod faults;
 mod kubelet;
 mod nodes;
+mod pod;
 mod slices;
 mod targets;
 mod termination;
@@ -36,9 +37,9 @@ pub(super) struct Health {
     settings: Settings,
     faults: Arena<FaultId, Fault>,
     workloads: Arena<DeploymentId, Workload>,
-    pods: Arena<PodId, kubelet::Pod>,
+    pods: Arena<PodId, pod::Pod>,
     nodes: Arena<NodeId, nodes::Node>,
-    probers: Arena<ProberId, kubelet::Probe>,
+    probers: Arena<ProberId, pod::Probe>,
     services: Arena<ServiceId, slices::Service>,
     groups: Arena<TargetGroupId, targets::Binding>,
     views: Arena<ViewId, checks::View>,
@@ -112,7 +113,7 @@ impl Health {
                 )?,
             });
         }
-        let (pods, probers) = kubelet::at_work(blueprint, config, streams);
+        let (pods, probers) = pod::at_work(blueprint, config, streams);
         let (groups, views) = targets::registered(blueprint, &settings, streams);
         Ok(Some(Self {
             faults: config.faults.clone(),

@@ -7,8 +7,8 @@
 
 use sim_core::Agenda;
 
-use super::kubelet::Process;
 use super::plan;
+use super::pod::Process;
 use crate::cluster::condition::PodCondition;
 use crate::id::{NodeId, PodId};
 use crate::observe::{self, Recorder};

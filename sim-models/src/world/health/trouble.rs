@@ -2,7 +2,7 @@
 
 use sim_core::{Agenda, SimTime};
 
-use super::kubelet::Process;
+use super::pod::Process;
 use crate::cluster::condition::PodCondition;
 use crate::id::{NodeId, PodId, RequestId, TargetGroupId, UpstreamId};
 use crate::observe::Recorder;

@@ -1,0 +1,280 @@
+//! A pod as its kubelet and the API know it: what runs, what was noticed, who probes it.
+
+use sim_core::{SimDuration, SimTime, Streams};
+
+use super::share;
+use crate::cluster::condition::PodCondition;
+use crate::control::kubelet::BackOff;
+use crate::health::endpoint_slice::PodStatus;
+use crate::health::probe::{Kind, Prober, Sight};
+use crate::id::{Arena, FaultId, Id, NodeId, PodId, ProberId, RequestId};
+use crate::streams::PROBE_PHASE;
+use crate::world::blueprint::{self, Blueprint};
+
+/// A pod's container, its kubelet's opinion of it, and the API's.
+#[derive(Debug)]
+pub(super) struct Pod {
+    /// Its node.
+    pub(super) home: NodeId,
+    pub(super) process: Process,
+    /// Whether the process accepts new connections; not after SIGTERM.
+    pub(super) listening: bool,
+    /// The conditions in force, each with the fault it comes from; the last one counts.
+    pub(super) conditions: Vec<(Option<FaultId>, PodCondition)>,
+    /// It exits whenever it has lived this long.
+    pub(super) lifetime: Option<SimDuration>,
+    /// It cannot start before then.
+    pub(super) down_until: SimTime,
+    pub(super) readiness: Option<ProberId>,
+    pub(super) liveness: Option<ProberId>,
+    /// When the container started for the last time.
+    pub(super) started: SimTime,
+    /// Whether the kubelet has noticed that the container runs.
+    pub(super) noticed: bool,
+    /// The Ready condition in the kubelet's cache.
+    pub(super) ready: bool,
+    /// Which version of the Deployment's template it is from.
+    pub(super) generation: u32,
+    /// Whether the pod is there, in whatever state.
+    pub(super) present: bool,
+    /// Whether the pod's labels are those that Services select.
+    pub(super) selected: bool,
+    /// When the last pod left this place.
+    pub(super) left_at: SimTime,
+    /// The pod in the API.
+    pub(super) api: PodStatus,
+    /// The pod as the EndpointSlice controller sees it.
+    pub(super) seen: PodStatus,
+    pub(super) writing: bool,
+    /// The readiness that the kubelet wrote last.
+    pub(super) written: bool,
+    pub(super) back_off: BackOff,
+    pub(super) writes: u64,
+    pub(super) starts: u64,
+    pub(super) polls: u64,
+    /// When the kubelet looks again at the exited container.
+    pub(super) looks_at: Option<SimTime>,
+    /// The next relist that will show a change.
+    pub(super) relist_at: Option<SimTime>,
+    pub(super) changes: u64,
+}
+
+/// The process in a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    /// It runs, and answers from some time on.
+    Running {
+        since: SimTime,
+        answers_from: SimTime,
+    },
+    /// It has exited.
+    Exited { at: SimTime },
+    /// The pod and its address are gone.
+    Gone,
+}
+
+/// A probe worker with its pod, its grid and its open question.
+#[derive(Debug)]
+pub(super) struct Probe {
+    pub(super) pod: PodId,
+    pub(super) prober: Prober,
+    pub(super) timeout: SimDuration,
+    pub(super) next_tick: SimTime,
+    pub(super) open: Option<RequestId>,
+    pub(super) began: SimTime,
+    /// A tick or a trigger came while a question was open.
+    pub(super) late: bool,
+    pub(super) ended: bool,
+}
+
+/// Pods that have been in order for long, and the probers at work on them.
+pub(super) fn at_work(
+    blueprint: &Blueprint,
+    config: &blueprint::Health,
+    streams: &Streams,
+) -> (Arena<PodId, Pod>, Arena<ProberId, Probe>) {
+    let mut pods = Arena::new();
+    let mut probers = Arena::new();
+    for (id, pod) in blueprint.places().enumerate() {
+        let spare = id.index() >= blueprint.pods.len();
+        let workload = &config.workloads[pod.deployment];
+        let mut worker = |kind, config: &Option<_>| {
+            let config = config.as_ref()?;
+            Some(probers.push(Probe::new(id, kind, config, probers.len(), streams)))
+        };
+        let readiness = worker(Kind::Readiness, &workload.readiness_probe);
+        let liveness = worker(Kind::Liveness, &workload.liveness_probe);
+        pods.push(if spare {
+            Pod::free(readiness, liveness)
+        } else {
+            Pod::in_order(pod.node, readiness, liveness)
+        });
+        for prober in readiness.into_iter().chain(liveness) {
+            probers[prober].ended = spare;
+        }
+    }
+    (pods, probers)
+}
+
+impl Probe {
+    pub(super) fn new(
+        pod: PodId,
+        kind: Kind,
+        config: &crate::health::probe::Config,
+        number: usize,
+        streams: &Streams,
+    ) -> Self {
+        let phase = share(streams, PROBE_PHASE, number as u64, 0, config.period);
+        Self {
+            pod,
+            prober: Prober::new(kind, config),
+            timeout: config.timeout,
+            next_tick: SimTime::ZERO + phase,
+            open: None,
+            began: SimTime::ZERO,
+            late: false,
+            ended: false,
+        }
+    }
+}
+
+impl Pod {
+    pub(super) fn in_order(
+        home: NodeId,
+        readiness: Option<ProberId>,
+        liveness: Option<ProberId>,
+    ) -> Self {
+        let status = PodStatus::READY;
+        Self {
+            home,
+            generation: 0,
+            present: true,
+            selected: true,
+            left_at: SimTime::ZERO,
+            process: Process::Running {
+                since: SimTime::ZERO,
+                answers_from: SimTime::ZERO,
+            },
+            listening: true,
+            conditions: Vec::new(),
+            lifetime: None,
+            down_until: SimTime::ZERO,
+            readiness,
+            liveness,
+            started: SimTime::ZERO,
+            noticed: true,
+            ready: true,
+            api: status,
+            seen: status,
+            writing: false,
+            written: true,
+            back_off: BackOff::default(),
+            writes: 0,
+            starts: 0,
+            polls: 0,
+            looks_at: None,
+            relist_at: None,
+            changes: 0,
+        }
+    }
+
+    /// The condition in force.
+    pub(super) fn condition(&self) -> PodCondition {
+        self.conditions
+            .last()
+            .map_or(PodCondition::Serving, |&(_, condition)| condition)
+    }
+
+    pub(super) fn afflict(&mut self, fault: Option<FaultId>, condition: PodCondition) {
+        self.conditions.push((fault, condition));
+    }
+
+    pub(super) fn relieve(&mut self, fault: FaultId) {
+        self.conditions.retain(|&(by, _)| by != Some(fault));
+    }
+
+    /// A place that no pod holds yet.
+    pub(super) fn free(readiness: Option<ProberId>, liveness: Option<ProberId>) -> Self {
+        Self {
+            process: Process::Gone,
+            listening: false,
+            noticed: false,
+            ready: false,
+            present: false,
+            api: PodStatus::ABSENT,
+            seen: PodStatus::ABSENT,
+            written: false,
+            ..Self::in_order(NodeId(0), readiness, liveness)
+        }
+    }
+
+    /// A new pod takes the place; its container has not started yet.
+    pub(super) fn begin(
+        &mut self,
+        home: NodeId,
+        generation: u32,
+        condition: PodCondition,
+        now: SimTime,
+    ) {
+        let conditions = match condition {
+            PodCondition::Serving => Vec::new(),
+            other => vec![(None, other)],
+        };
+        *self = Self {
+            home,
+            generation,
+            conditions,
+            process: Process::Exited { at: now },
+            present: true,
+            // The draws of an earlier pod in this place are not used again.
+            writes: self.writes + 1,
+            starts: self.starts + 1,
+            polls: self.polls,
+            changes: self.changes,
+            ..Self::free(self.readiness, self.liveness)
+        };
+    }
+
+    /// No Service selects the pod any more.
+    pub(super) fn unselect(&mut self) {
+        self.selected = false;
+        self.api.listed = false;
+    }
+
+    /// The pod leaves its place.
+    pub(super) fn leave(&mut self, now: SimTime) {
+        self.process = Process::Gone;
+        self.present = false;
+        self.left_at = now;
+        self.api = PodStatus::ABSENT;
+    }
+
+    /// Whether the pod is there, in whatever state.
+    pub(super) fn exists(&self) -> bool {
+        self.present
+    }
+
+    /// The pod's ContainersReady condition: what the kubelet wrote last, whatever the Ready condition says.
+    pub(super) fn containers_ready(&self) -> bool {
+        self.written
+    }
+
+    /// Its node dies under it.
+    pub(super) fn dies(&mut self, now: SimTime) {
+        if let Process::Running { .. } = self.process {
+            self.process = Process::Exited { at: now };
+        }
+    }
+
+    pub(super) fn probers(&self) -> impl Iterator<Item = ProberId> + use<> {
+        self.readiness.into_iter().chain(self.liveness)
+    }
+
+    pub(super) fn sight(&self) -> Sight {
+        Sight {
+            // The worker reads the kubelet's cache, which a relist brings up to date.
+            running_since: self.noticed.then_some(self.started),
+            terminating: self.api.terminating,
+        }
+    }
+}
