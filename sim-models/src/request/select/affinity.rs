@@ -50,7 +50,7 @@ impl Affinity {
     /// The position of the backend that the source got last time, if that is still eligible and not `timeout` ago.
     pub fn recall(&self, arrival: &Arrival<'_>, timeout: SimDuration) -> Option<u32> {
         let entry = self.entries.get(&key(arrival))?;
-        if arrival.now - entry.last >= timeout {
+        if arrival.now.saturating_since(entry.last) >= timeout {
             return None;
         }
         let position = arrival
@@ -66,7 +66,9 @@ impl Affinity {
         self.entries.insert(key(arrival), Entry { pod, last });
     }
 
-    /// A request came on a connection that was open already.
+    /// A request comes on a connection that was open already.
+    ///
+    /// It may be told when the request sets off, before others arrive that pass the node earlier: time goes forth only.
     pub fn request(
         &mut self,
         now: SimTime,
@@ -77,7 +79,7 @@ impl Affinity {
         if self.refreshed_by == RefreshedBy::Request
             && let Some(entry) = self.entries.get_mut(&(node, service, from))
         {
-            entry.last = now;
+            entry.last = entry.last.max(now);
         }
     }
 }
@@ -123,6 +125,21 @@ mod tests {
         let mut affinity = Affinity::new(RefreshedBy::Connection);
         affinity.remember(&arrival(0, &eligible), PodId(5));
         assert_eq!(affinity.recall(&arrival(1, &eligible[..1]), TIMEOUT), None);
+    }
+
+    #[test]
+    fn a_request_under_way_does_not_end_a_memory() {
+        // Told at 8 s that it will pass the node at 9 s; another connection comes at 8.5 s, and one request at 7 s was slow.
+        let eligible = [(NodeId(0), PodId(3))];
+        let mut affinity = Affinity::new(RefreshedBy::Request);
+        affinity.remember(&arrival(0, &eligible), PodId(3));
+        for seconds in [9, 7] {
+            let now = arrival(seconds, &eligible).now;
+            affinity.request(now, NodeId(0), ServiceId(0), LoadBalancerNodeId(0));
+        }
+        assert_eq!(affinity.recall(&arrival(8, &eligible), TIMEOUT), Some(0));
+        assert_eq!(affinity.recall(&arrival(18, &eligible), TIMEOUT), Some(0));
+        assert_eq!(affinity.recall(&arrival(19, &eligible), TIMEOUT), None);
     }
 
     #[test]
