@@ -257,6 +257,19 @@ impl Blueprint {
             .map(|(id, _)| id)
     }
 
+    /// The pods of every Service at once, each in the order of their ids.
+    pub fn endpoints_by_service(&self) -> Arena<ServiceId, Vec<PodId>> {
+        let mut by_deployment: Arena<DeploymentId, Vec<PodId>> =
+            self.deployments.ids().map(|_| Vec::new()).collect();
+        for (id, pod) in self.pods.enumerate() {
+            by_deployment[pod.deployment].push(id);
+        }
+        let services = self.services.iter();
+        services
+            .map(|service| by_deployment[service.selects].clone())
+            .collect()
+    }
+
     /// The addresses of all load balancer nodes, nodes and pods.
     pub fn addresses(&self) -> Addresses {
         Addresses::assign(

@@ -229,16 +229,16 @@ impl Deployment {
 }
 
 fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
-    let services = blueprint.services.enumerate();
+    let services = blueprint.services.iter();
     services
-        .map(|(id, service)| Service {
+        .zip(blueprint.endpoints_by_service().iter())
+        .map(|(service, pods)| Service {
             selects: service.selects,
             policy: service.external_traffic_policy,
             affinity: service.session_affinity,
             endpoints: Endpoints::new(
-                blueprint
-                    .endpoints(id)
-                    .map(|pod| (blueprint.pods[pod].node, pod))
+                pods.iter()
+                    .map(|&pod| (blueprint.pods[pod].node, pod))
                     .collect(),
             ),
         })

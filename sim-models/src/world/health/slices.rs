@@ -28,10 +28,11 @@ pub(super) struct Service {
 
 /// Services whose endpoints everybody knows.
 pub(super) fn published(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
-    let services = blueprint.services.ids();
+    let services = blueprint.endpoints_by_service();
     services
-        .map(|id| {
-            let endpoints = blueprint.endpoints(id).map(|pod| Endpoint {
+        .iter()
+        .map(|pods| {
+            let endpoints = pods.iter().map(|&pod| Endpoint {
                 pod,
                 node: blueprint.pods[pod].node,
                 conditions: PodStatus::READY.conditions(),
