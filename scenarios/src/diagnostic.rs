@@ -2,6 +2,8 @@
 //!
 //! A [`Diagnostic`] is data. Nothing here knows colours, lines or terminals; the command line renders.
 
+use std::collections::BTreeMap;
+
 use crate::code::Code;
 use crate::source::Span;
 
@@ -100,4 +102,44 @@ pub fn in_order(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
         }
     }
     kept
+}
+
+/// Of many complaints of one kind the first few; the last of these says how many more there are.
+pub fn few_of_each(all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    const FEW: usize = 8;
+    let mut seen: BTreeMap<Code, usize> = BTreeMap::new();
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for diagnostic in all {
+        let count = seen.entry(diagnostic.code).or_default();
+        *count += 1;
+        if *count <= FEW {
+            kept.push(diagnostic);
+        }
+    }
+    for (code, count) in seen {
+        let last = kept.iter_mut().rfind(|it| it.code == code);
+        if let (Some(last), Some(more @ 1..)) = (last, count.checked_sub(FEW)) {
+            last.help
+                .push(format!("{more} more of this kind are not shown"));
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code;
+
+    #[test]
+    fn of_many_alike_eight_are_given_and_the_others_counted() {
+        let many =
+            |count: usize, code| (0..count).map(move |_| Diagnostic::warning(code, "unused"));
+        let all = many(10, code::NEVER_USED).chain(many(2, code::QUOTA));
+        let few = few_of_each(all.collect());
+        assert_eq!(few.len(), 10);
+        assert_eq!(few[6].help, [""; 0]);
+        assert_eq!(few[7].help, ["2 more of this kind are not shown"]);
+        assert_eq!(few[9].help, [""; 0]);
+    }
 }

@@ -4,7 +4,7 @@ use sim_models::world::Blueprint;
 
 use crate::code;
 use crate::decode::decode;
-use crate::diagnostic::{Diagnostic, in_order};
+use crate::diagnostic::{Diagnostic, few_of_each, in_order};
 use crate::explain::Reference;
 use crate::lower::lower;
 use crate::measure::objective::Objective;
@@ -68,12 +68,16 @@ pub struct Case {
 /// # Errors
 ///
 /// Everything that is wrong with the text, the values, the alternatives or the scenario as a whole, in the order of the text.
-/// Each step is taken when the one before found nothing.
+/// Each step is taken when the one before found nothing. Of many complaints of one kind only the first few are given.
 pub fn load(
     sources: &Sources,
     source: SourceId,
     sets: &[Patch],
 ) -> Result<Loaded, Vec<Diagnostic>> {
+    read(sources, source, sets).map_err(few_of_each)
+}
+
+fn read(sources: &Sources, source: SourceId, sets: &[Patch]) -> Result<Loaded, Vec<Diagnostic>> {
     let reference = Reference::of::<Scenario>();
     let defaults = |path: &str| reference.default_variant(path);
     let mut tree = parse(sources, source)?;
@@ -106,7 +110,7 @@ pub fn load(
         scenario,
         objectives,
         cases,
-        warnings,
+        warnings: few_of_each(warnings),
     })
 }
 

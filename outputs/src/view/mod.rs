@@ -177,14 +177,19 @@ impl<'a> Shown<'a> {
         let many = |count: usize, thing: &str| {
             format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
         };
-        let asked: Vec<String> = self
-            .first()
-            .layout
-            .services()
-            .iter()
+        const MOST_BY_NAME: usize = 6;
+        let services = self.first().layout.services().iter();
+        let mut asked: Vec<String> = services
             .filter(|service| service.asked)
             .map(|service| format!("{} with {}", service.name, many(service.pods.len(), "pod")))
             .collect();
+        if asked.is_empty() {
+            asked.push("no Service is asked".to_owned());
+        }
+        if asked.len() > MOST_BY_NAME {
+            let others = asked.split_off(MOST_BY_NAME).len();
+            asked.push(format!("{others} more Services"));
+        }
         let mut text = format!(
             "One ALB with {} before {} in {}; {}.",
             many(blueprint.load_balancer.nodes.len(), "node"),
