@@ -1,3 +1,4 @@
 //! Laws of the scenario format.
 
+mod drawn;
 mod ron_agreement;
