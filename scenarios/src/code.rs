@@ -76,6 +76,8 @@ codes! {
     NO_PROBE = "T113", "Pods have no readiness probe. Nothing but an exit, a deletion or the loss of the node takes them out of rotation.";
     NO_TIME_FOR_SIGTERM = "T114", "The preStop hook takes the whole grace period. The process has 2 s between SIGTERM and SIGKILL.";
     FAULT_OUTSIDE = "T115", "A fault begins after the end of the run, or ends before it begins.";
+    WRONG_PROTOCOL = "T116", "Clients speak a protocol that the target group does not take. The load balancer answers 464.";
+    FEW_CONNECTIONS = "T117", "With nodes as targets, HTTP/2 and gRPC requests ride on very few connections, and each connection is one choice of a pod. Some pods may get nothing.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

@@ -172,6 +172,8 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
         response_timeout: written.idle_timeout,
         proxy_latency: written.proxy_latency.clone(),
         icmp_unreachable: written.icmp_unreachable,
+        syn_retransmits: written.syn_retransmit.clone(),
+        http2: written.http2,
     }
 }
 
@@ -200,6 +202,7 @@ fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
             name: name.clone(),
             service: names.service(&written.service),
             target_type: written.target_type,
+            protocol_version: written.protocol_version,
             nodes: targets.clone(),
             algorithm: written.algorithm,
             round_robin: written.round_robin,

@@ -115,7 +115,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "another connect timeout than the ALB's 10 s",
     ),
     ("load_balancer.retry", "retries by the load balancer"),
-    ("load_balancer.http2", "HTTP/2"),
     ("load_balancer.tls_handshake_timeout", "TLS to targets"),
     ("load_balancer.quotas", "adjusted quotas"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
@@ -123,10 +122,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     (
         "load_balancer.retired_node_closes_idle",
         "scale events of the load balancer",
-    ),
-    (
-        "load_balancer.target_groups.*.protocol_version",
-        "HTTP/2 and gRPC targets",
     ),
     ("load_balancer.target_groups.*.only_draining", "draining"),
     ("load_balancer.target_groups.*.slow_start", "slow start"),
@@ -146,8 +141,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "load_balancer.target_groups.*.upstream.drain_idle_close",
         "draining",
     ),
-    ("load_balancer.target_groups.*.upstream.http2", "HTTP/2"),
-    ("clients.*.protocol", "HTTP/2 and gRPC clients"),
     (
         "clients.*.dns.honours_ttl",
         "DNS answers that are kept for ever",
@@ -224,15 +217,15 @@ mod tests {
     #[test]
     fn names_of_things_match_the_star() {
         assert_eq!(
-            find("clients.users.protocol"),
-            Some("HTTP/2 and gRPC clients")
+            find("clients.users.connect_timeout"),
+            Some("impatient clients")
         );
         assert_eq!(
-            find("clients[\"a. b\"].protocol"),
-            Some("HTTP/2 and gRPC clients")
+            find("clients[\"a. b\"].connect_timeout"),
+            Some("impatient clients")
         );
-        assert_eq!(find("clients.protocol"), None);
-        assert_eq!(find("clients.users.protocol.version"), None);
+        assert_eq!(find("clients.connect_timeout"), None);
+        assert_eq!(find("clients.users.connect_timeout.at_most"), None);
         assert_eq!(find("prices"), Some("prices and cost"));
     }
 

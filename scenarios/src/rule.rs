@@ -36,6 +36,7 @@ mod other_format;
 mod out_of_range;
 mod overload;
 mod pending;
+mod protocols;
 mod quota;
 mod too_large;
 mod twice;
@@ -68,6 +69,7 @@ const WARNINGS: &[Rule] = &[
     local_without_pod::check,
     no_probe::check,
     keep_alive::check,
+    protocols::check,
     quota::check,
     no_rules::check_matches,
     overload::check,

@@ -161,6 +161,8 @@ fn load_balancer() -> blueprint::LoadBalancer {
         response_timeout: SimDuration::from_secs(60),
         proxy_latency: Dist::Constant(SimDuration::ZERO),
         icmp_unreachable: IcmpUnreachable::Refuse,
+        syn_retransmits: Vec::new(),
+        http2: Default::default(),
     }
 }
 
@@ -173,6 +175,7 @@ fn target_group(reuse: Reuse) -> blueprint::TargetGroup {
         name: "web".to_owned(),
         service: ServiceId(0),
         target_type: TargetType::Instance,
+        protocol_version: Default::default(),
         nodes: None,
         algorithm: balance::Algorithm::RoundRobin,
         round_robin: Default::default(),
@@ -194,6 +197,7 @@ fn population(active: SimDuration) -> blueprint::Population {
                 rate: Rate::per_second(1e9 / GAP_NANOS).expect("a rate above zero"),
             },
             requests: Vec::new(),
+            protocol: Default::default(),
             addresses: NonZeroU32::new(CLIENTS).expect("there are clients"),
             connection: client::ConnectionConfig::default(),
             rtt: Dist::Constant(SimDuration::ZERO),

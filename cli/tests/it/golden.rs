@@ -82,6 +82,10 @@ fn place_tells_where_pods_land() {
 #[test]
 fn check_says_why_pods_stay_pending() {
     golden("check-pending.txt", &["check", "../surprising/pending.ron"]);
+    golden(
+        "check-wrong-protocol.txt",
+        &["check", "../surprising/wrong-protocol.ron"],
+    );
 }
 
 #[test]

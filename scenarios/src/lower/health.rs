@@ -42,7 +42,6 @@ pub(super) fn lower(scenario: &Scenario, blueprint: &Blueprint) -> Option<Box<He
         default_toleration: cluster.default_toleration,
         node_recovery: cluster.node_recovery.clone(),
         aws_controller: load_balancer.controller.clone(),
-        syn_retransmits: load_balancer.syn_retransmit.clone(),
         workloads: workloads.collect(),
         target_groups: groups.map(|group| group.health()).collect(),
     }))

@@ -208,6 +208,26 @@ fn several_target_groups_need_rules() {
 }
 
 #[test]
+fn a_group_that_does_not_take_what_clients_speak_is_a_warning() {
+    assert_eq!(
+        warnings(&["clients.users.protocol=Grpc"]),
+        found(code::WRONG_PROTOCOL, "Grpc")
+    );
+    // An HTTP/1.1 group takes HTTP/2 from clients.
+    assert_eq!(warnings(&["clients.users.protocol=Http2"]), []);
+}
+
+#[test]
+fn http2_to_nodes_rides_on_few_connections() {
+    let group = "load_balancer.target_groups.web";
+    let protocol = format!("{group}.protocol_version=Http2");
+    let changes = ["clients.users.protocol=Http2", protocol.as_str()];
+    assert_eq!(warnings(&changes), found(code::FEW_CONNECTIONS, "Http2"));
+    let ip = format!("{group}.target_type=Ip");
+    assert_eq!(warnings(&[changes[0], changes[1], ip.as_str()]), []);
+}
+
+#[test]
 fn warnings_are_found_and_pointed_at() {
     let local = "services.web.external_traffic_policy=Local";
     let cases: &[(&[&str], Code, &str)] = &[

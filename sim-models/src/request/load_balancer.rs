@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
 use super::forward::Forward;
+use super::protocol::{Http2, Protocol};
 use super::{balance, pool, stickiness};
 use crate::control::aws_controller;
 use crate::health::{health_check, target_group};
@@ -45,6 +46,10 @@ pub struct Config {
     /// Source: AWS, "Application Load Balancers", `client_keep_alive.seconds`.
     #[serde(default = "default_client_keep_alive")]
     pub client_keep_alive: SimDuration,
+
+    /// HTTP/2 on the connections of clients.
+    #[serde(default)]
+    pub http2: Http2,
 
     /// Time that a request spends inside a load balancer node.
     ///
@@ -114,6 +119,14 @@ pub struct TargetGroupConfig {
     /// Source: AWS Load Balancer Controller, annotation `target-type`.
     #[serde(default)]
     pub target_type: TargetType,
+
+    /// What the load balancer speaks with the targets. With HTTP/2 and gRPC one connection carries many requests at once;
+    /// clients of another protocol than the group takes get 464.
+    ///
+    /// Default: Http1.
+    /// Source: AWS, "Target groups for your Application Load Balancers", protocol version.
+    #[serde(default)]
+    pub protocol_version: Protocol,
 
     /// How a target is chosen, for each request.
     ///

@@ -1,7 +1,7 @@
 //! What is a request, and what can become of it?
 //!
 //! The files of this module lie in the order in which a request meets them: [`client`], [`dns`],
-//! [`load_balancer`] with [`balance`], [`pool`], [`node_port`] with [`select`], [`overlay`], [`server`].
+//! [`load_balancer`] with [`balance`], [`pool`] and [`multiplex`], [`node_port`] with [`select`], [`overlay`], [`server`].
 //! Each holds what a scenario may say (`Config`), what changes during a run, and one decision; none of
 //! them plans an event or reads the clock. That is the work of [`crate::world`].
 
@@ -19,9 +19,11 @@ pub mod dns;
 pub mod forward;
 pub mod icmp;
 pub mod load_balancer;
+pub mod multiplex;
 pub mod node_port;
 pub mod overlay;
 pub mod pool;
+pub mod protocol;
 pub mod retry;
 pub mod select;
 pub mod server;
@@ -227,6 +229,8 @@ pub enum Outcome {
     PodError(u16),
     /// No listener rule matched: 404.
     NoRule,
+    /// The target group does not take what the client speaks: 464.
+    WrongProtocol,
     /// The target group has no target: 503.
     NoTarget,
     /// The node has no backend and said so: 502.
@@ -254,6 +258,7 @@ impl Outcome {
             Self::Ok => 200,
             Self::Overloaded(status) | Self::PodError(status) => status,
             Self::NoRule => 404,
+            Self::WrongProtocol => 464,
             Self::NoTarget => 503,
             Self::NodeRefused | Self::PodRefused | Self::StaleConnection | Self::PodReset => 502,
             Self::ConnectTimeout | Self::ResponseTimeout => 504,
@@ -272,7 +277,7 @@ impl Outcome {
             | Self::PodReset
             | Self::ResponseTimeout => Origin::Pod,
             Self::NodeRefused | Self::ConnectTimeout => Origin::Node,
-            Self::NoRule | Self::NoTarget => Origin::LoadBalancer,
+            Self::NoRule | Self::WrongProtocol | Self::NoTarget => Origin::LoadBalancer,
             Self::ClientTimeout => Origin::Client,
         }
     }
@@ -289,6 +294,7 @@ impl Outcome {
             Self::Overloaded(_) => "pod overloaded",
             Self::PodError(_) => "pod error",
             Self::NoRule => "no rule",
+            Self::WrongProtocol => "wrong protocol",
             Self::NoTarget => "no target",
             Self::NodeRefused => "node refused",
             Self::ConnectTimeout => "connect timeout",

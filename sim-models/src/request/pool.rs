@@ -1,6 +1,6 @@
 //! Which upstream connection carries the request: an idle one, or a new one?
 //!
-//! An upstream connection carries one request at a time. A request takes an idle connection to its
+//! An upstream connection of HTTP/1.1 carries one request at a time. A request takes an idle connection to its
 //! target or opens one; with `instance` targets the pod behind a connection is chosen when it opens and
 //! stays. So the number of connections, not of requests, decides how evenly pods are used.
 
@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{SimDuration, SimTime};
 
+use super::multiplex;
 use super::node_port::SeenAtPod;
 use super::select::random;
 use crate::id::{Id, LoadBalancerNodeId, NodeId, PodId, Slab, TargetGroupId, TargetId, UpstreamId};
@@ -47,6 +48,9 @@ pub struct Config {
     /// Range: above 0; plausible "60s" and up. Default: no limit.
     /// Assumption: not published.
     pub pool_max_age: Option<SimDuration>,
+
+    /// Connections that carry many requests at once.
+    pub http2: multiplex::Config,
 }
 
 /// Which idle connection is reused.
@@ -118,6 +122,8 @@ pub enum UpstreamState {
     Busy,
     /// Waits in a pool.
     Idle,
+    /// Speaks HTTP/2: carries any number of requests, or none, and is never in a pool.
+    Shared,
     /// Closed; its place is freed as soon as no expiry check is planned for it.
     Closed,
 }

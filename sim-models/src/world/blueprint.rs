@@ -17,6 +17,7 @@ use crate::id::{
 };
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::protocol::{Http2, Protocol};
 use crate::request::{client, node_port, pool, server};
 
 /// Everything that one run needs, besides a seed.
@@ -72,8 +73,6 @@ pub struct Health {
     pub node_recovery: Dist,
     /// The AWS Load Balancer Controller.
     pub aws_controller: aws_controller::Config,
-    /// When a SYN that nobody answered is sent again, counted from the first.
-    pub syn_retransmits: Vec<SimDuration>,
     /// From a pod's creation until its node's kubelet knows of it: watch, scheduling cycle, binding, watch.
     pub scheduling: Dist,
     /// One sync of the workload controllers.
@@ -125,7 +124,6 @@ impl Health {
             default_toleration: node_lifecycle::default_toleration(),
             node_recovery: node_lifecycle::node_recovery(),
             aws_controller: aws_controller::Config::default(),
-            syn_retransmits: [1, 3, 7].map(SimDuration::from_secs).to_vec(),
             scheduling: crate::health::scheduling(),
             workload_sync: deployment::WORKLOAD_SYNC,
             spares: Vec::new(),
@@ -194,6 +192,10 @@ pub struct LoadBalancer {
     pub proxy_latency: sim_core::Dist,
     /// What an ICMP port unreachable means.
     pub icmp_unreachable: IcmpUnreachable,
+    /// When a SYN that nobody answered is sent again, counted from the first, in rising order.
+    pub syn_retransmits: Vec<SimDuration>,
+    /// HTTP/2 on the connections of clients.
+    pub http2: Http2,
 }
 
 /// A target group.
@@ -205,6 +207,8 @@ pub struct TargetGroup {
     pub service: ServiceId,
     /// What is registered: with `Instance` every node, with `Ip` every pod of the Service.
     pub target_type: TargetType,
+    /// What is spoken with its targets.
+    pub protocol_version: Protocol,
     /// With `Instance`, the nodes that are registered, in this order; `None` for every node.
     ///
     /// Source: AWS Load Balancer Controller, annotation `target-node-labels`.

@@ -19,8 +19,10 @@ use crate::request::balance::least_outstanding::{Outstanding, Tie};
 use crate::request::balance::round_robin::Start;
 use crate::request::balance::{Algorithm, Cursor};
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::multiplex::Channels;
 use crate::request::node_port::{Endpoints, Proxy};
 use crate::request::pool::{self, Pools};
+use crate::request::protocol::Protocol;
 use crate::request::select::Selector;
 use crate::request::select::affinity::Affinity;
 use crate::request::server::{Server, WhenFull};
@@ -47,6 +49,7 @@ pub struct World<R> {
     pub(super) icmp_unreachable: IcmpUnreachable,
     pub(super) connect_timeout: SimDuration,
     pub(super) response_timeout: SimDuration,
+    pub(super) syn_retransmits: Vec<SimDuration>,
     // What changes.
     pub(super) populations: Arena<PopulationId, population::State>,
     pub(super) users: Vec<User>,
@@ -65,6 +68,8 @@ pub struct World<R> {
     /// The kernels' limit on refusals, where they send them.
     pub(super) icmp_limit: Option<icmp::RateLimit>,
     pub(super) pools: Pools,
+    /// Connections that carry many requests at once; `None` where all targets speak HTTP/1.1.
+    pub(super) channels: Option<Box<Channels>>,
     pub(super) servers: Arena<PodId, Server>,
     /// The health of things; `None` where nothing can go wrong and nobody looks.
     pub(super) health: Option<Box<Health>>,
@@ -97,6 +102,7 @@ pub(super) struct Service {
 pub(super) struct Group {
     pub(super) service: ServiceId,
     pub(super) target_type: TargetType,
+    pub(super) protocol_version: Protocol,
     /// The nodes that are registered, where not all of them are.
     pub(super) nodes: Option<Vec<NodeId>>,
     pub(super) algorithm: Algorithm,
@@ -173,6 +179,7 @@ impl<R: Recorder> World<R> {
             icmp_unreachable: blueprint.load_balancer.icmp_unreachable,
             connect_timeout: blueprint.load_balancer.connect_timeout,
             response_timeout: blueprint.load_balancer.response_timeout,
+            syn_retransmits: blueprint.load_balancer.syn_retransmits.clone(),
             lanes: (0..=populations.len()).map(|_| Lane::default()).collect(),
             populations,
             users,
@@ -183,6 +190,7 @@ impl<R: Recorder> World<R> {
             affinity: affinity(blueprint),
             icmp_limit: blueprint.proxy.icmp_limit(),
             pools: Pools::new(load_balancer_nodes, targets),
+            channels: channels(blueprint, load_balancer_nodes, targets),
             servers: blueprint
                 .places()
                 .iter()
@@ -252,6 +260,13 @@ fn affinity(blueprint: &Blueprint) -> Option<Affinity> {
         .then(|| Affinity::new(blueprint.proxy.affinity_refreshed_by()))
 }
 
+fn channels(blueprint: &Blueprint, from: usize, to: usize) -> Option<Box<Channels>> {
+    let mut groups = blueprint.target_groups.iter();
+    groups
+        .any(|group| group.protocol_version.multiplexes())
+        .then(|| Box::new(Channels::new(from, to)))
+}
+
 fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
     let mut first_target = 0;
     let groups = blueprint.target_groups.enumerate();
@@ -263,6 +278,7 @@ fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
             Group {
                 service: group.service,
                 target_type: group.target_type,
+                protocol_version: group.protocol_version,
                 nodes: group.nodes.clone(),
                 algorithm: group.algorithm,
                 start: group.round_robin.start,

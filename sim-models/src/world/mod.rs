@@ -10,11 +10,15 @@ use crate::observe::Recorder;
 
 pub mod blueprint;
 mod build;
+mod dial;
 pub mod event;
 mod health;
+mod path;
 mod patience;
 mod population;
 mod requests;
+mod streams;
+mod upstream;
 
 pub use blueprint::Blueprint;
 pub use build::World;

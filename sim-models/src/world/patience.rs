@@ -15,6 +15,7 @@ use super::event::{Event, LaneId, UserId};
 use super::population::Call;
 use crate::id::{CallId, PopulationId, RequestId};
 use crate::observe::{Observation, Recorder};
+use crate::request::pool::UpstreamState;
 use crate::request::{Asker, Hop, Outcome, Request};
 
 /// Deadlines in the order of time.
@@ -180,9 +181,7 @@ impl<R: Recorder> World<R> {
         let then = self.what_then(id);
         self.recorder
             .see(agenda.now(), Observation::Finished(&self.requests[id]));
-        if in_time.is_some() {
-            self.hand_back(id);
-        }
+        self.hand_back(id, in_time.is_some());
         then
     }
 
@@ -214,10 +213,16 @@ impl<R: Recorder> World<R> {
     }
 
     /// A request that nobody waits for any more has come to its end.
-    pub(super) fn bury(&mut self, id: RequestId, now: SimTime) {
+    pub(super) fn bury(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         self.abandoned -= 1;
-        if let Some(connection) = self.requests[id].connection {
-            self.close(connection, now);
+        let request = &self.requests[id];
+        if let Some(connection) = request.connection {
+            match self.pools.get(connection).state {
+                UpstreamState::Shared => self.leave(connection, request.outcome, agenda),
+                UpstreamState::Busy | UpstreamState::Idle | UpstreamState::Closed => {
+                    self.close(connection, agenda.now());
+                }
+            }
         }
         self.requests.remove(id);
     }

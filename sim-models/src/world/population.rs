@@ -7,8 +7,10 @@ use super::build::World;
 use super::event::{Event, UserId};
 use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::{Observation, Recorder};
+use crate::request::client::streams;
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::node_port::SeenAtPod;
+use crate::request::protocol::Protocol;
 use crate::request::stickiness::Jar;
 use crate::request::{Asker, Hop, Outcome, Request, dns, retry, word};
 use crate::streams::{REQUESTS, RETRIES};
@@ -29,12 +31,11 @@ pub(super) struct State {
     limit: u64,
     pace: Pace,
     rtt: Sampler,
+    protocol: Protocol,
     reuse: Reuse,
-    idle_timeout: SimDuration,
-    /// A client uses no connection that is as old as this.
-    max_age: SimDuration,
-    /// The load balancer closes a connection after the first answer from this age on.
-    client_keep_alive: SimDuration,
+    /// The load balancer ends a connection after so many requests.
+    request_cap: u64,
+    limits: streams::Limits,
     dns: dns::Config,
     /// A client gives up after this long.
     timeout: Option<SimDuration>,
@@ -145,6 +146,7 @@ impl Call {
 #[derive(Debug, Default)]
 struct Address {
     connections: Connections,
+    streams: streams::Streams,
     dials: u32,
 }
 
@@ -173,6 +175,7 @@ impl State {
         };
         let mut blocks = streams.blocks(REQUESTS, u64::from(id.0));
         let pace = Pace::new(&config.arrivals, users)?;
+        let load_balancer = &blueprint.load_balancer;
         let (reuse, most) = match config.arrivals {
             Arrivals::CurlLoop { requests, .. } => (Reuse::Never, requests),
             _ => (config.connection.reuse, u64::MAX),
@@ -188,13 +191,18 @@ impl State {
             limit: config.stop_after.unwrap_or(u64::MAX).min(most),
             pace,
             rtt: config.rtt.sampler()?,
+            protocol: config.protocol,
             reuse,
-            idle_timeout: config
-                .connection
-                .idle_timeout
-                .min(blueprint.load_balancer.idle_timeout),
-            max_age: config.connection.max_age.unwrap_or(SimDuration::MAX),
-            client_keep_alive: blueprint.load_balancer.client_keep_alive,
+            request_cap: load_balancer.http2.request_cap.get(),
+            limits: streams::Limits {
+                max_streams: load_balancer.http2.max_streams.get(),
+                idle_timeout: config
+                    .connection
+                    .idle_timeout
+                    .min(load_balancer.idle_timeout),
+                max_age: config.connection.max_age.unwrap_or(SimDuration::MAX),
+                keep_alive: load_balancer.client_keep_alive,
+            },
             dns: config.dns,
             timeout: config.timeout,
             retries: config.retries,
@@ -257,6 +265,12 @@ impl State {
     /// Whether a client tries again after an attempt that failed; if so, the budget has paid for it.
     pub(super) fn pays_for_retry(&mut self, attempt: u8) -> bool {
         attempt < self.retries.at_most && self.budget.pay()
+    }
+
+    /// What the clients speak.
+    #[inline]
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// The cookies of whoever asks.
@@ -449,10 +463,10 @@ impl<R: Recorder> World<R> {
         let population = &mut self.populations[call.population];
         let rtt = population.rtt.sample(draws.unit32(word::RTT));
         let timeout = population.timeout;
-        let (connection, opened) = population.connection(
+        let (connection, ready_at) = population.connection(
             call.address,
             &draws,
-            now,
+            (now, rtt),
             &self.streams,
             self.load_balancer_nodes,
         );
@@ -464,8 +478,7 @@ impl<R: Recorder> World<R> {
         if let Some(timeout) = timeout {
             self.await_answer(request, now + timeout, agenda);
         }
-        // A new connection costs the handshake's round trip first.
-        let delay = if opened { rtt + one_way } else { one_way };
+        let delay = ready_at.saturating_since(now) + one_way;
         if delay == SimDuration::ZERO {
             // Nothing can happen on a way of no length: the event is merged into this one.
             self.on_request_at_load_balancer(request, agenda);
@@ -474,15 +487,18 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    /// Hands a client connection back, to be free when the answer has come.
+    /// Hands a client connection back, to be free when the answer has come. A client that gave up closes it, unless it
+    /// speaks HTTP/2: then it resets the stream.
     #[inline]
-    pub(super) fn hand_back(&mut self, id: RequestId) {
+    pub(super) fn hand_back(&mut self, id: RequestId, in_time: bool) {
         let request = &self.requests[id];
         let connection = request.client_connection;
-        if connection.remaining > 0 {
-            let free_since = request.at(Hop::Answered);
-            let address =
-                &mut self.populations[request.population].addresses[request.address as usize];
+        let free_since = request.at(Hop::Answered);
+        let population = &mut self.populations[request.population];
+        let address = &mut population.addresses[request.address as usize];
+        if population.protocol.multiplexes() {
+            address.streams.hand_back(connection.number, free_since);
+        } else if in_time && connection.remaining > 0 {
             address.connections.put_back(Connection {
                 free_since,
                 ..connection
@@ -492,27 +508,32 @@ impl<R: Recorder> World<R> {
 }
 
 impl State {
-    /// The connection that a request of an address rides on, and whether it is new.
+    /// The connection that a request of an address rides on, and when its handshake is done: one round trip after dialling.
     fn connection(
         &mut self,
         address: u32,
         draws: &Block,
-        now: SimTime,
+        (now, rtt): (SimTime, SimDuration),
         streams: &Streams,
         nodes: u32,
-    ) -> (Connection, bool) {
+    ) -> (Connection, SimTime) {
         let number = self.first_address + u64::from(address);
         let address = &mut self.addresses[address as usize];
-        if self.reuse != Reuse::Never {
-            while let Some(mut connection) = address.connections.take(now, self.idle_timeout) {
+        if self.protocol.multiplexes() {
+            if let Some(shared) = address.streams.take(now, &self.limits) {
+                return shared;
+            }
+        } else if self.reuse != Reuse::Never {
+            let limits = &self.limits;
+            while let Some(mut connection) = address.connections.take(now, limits.idle_timeout) {
                 let age = now - connection.opened_at;
-                if age >= self.max_age {
+                if age >= limits.max_age {
                     continue;
                 }
                 // Past its age limit the load balancer closes with the next answer.
-                let is_last = age >= self.client_keep_alive;
+                let is_last = age >= limits.keep_alive;
                 connection.remaining = if is_last { 0 } else { connection.remaining - 1 };
-                return (connection, false);
+                return (connection, now);
             }
         }
         let node: LoadBalancerNodeId = dns::pick(
@@ -524,16 +545,19 @@ impl State {
             draws.word(word::DNS),
             nodes,
         );
+        let mut connection = Connection {
+            load_balancer_node: node,
+            number: address.dials,
+            opened_at: now,
+            remaining: self.reuse.requests(draws.unit32(word::REUSE)) - 1,
+            free_since: now,
+        };
         address.dials += 1;
-        let requests = self.reuse.requests(draws.unit32(word::REUSE));
-        (
-            Connection {
-                load_balancer_node: node,
-                opened_at: now,
-                remaining: requests - 1,
-                free_since: now,
-            },
-            true,
-        )
+        let ready_at = now + rtt;
+        if self.protocol.multiplexes() {
+            connection.remaining = connection.remaining.min(self.request_cap - 1);
+            address.streams.opened(connection, ready_at);
+        }
+        (connection, ready_at)
     }
 }

@@ -10,4 +10,5 @@ mod patience;
 mod placement;
 mod selection;
 mod spread;
+mod streams;
 mod support;

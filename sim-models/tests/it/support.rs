@@ -12,6 +12,7 @@ use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
 use sim_models::request::load_balancer::{CONNECT_TIMEOUT, IcmpUnreachable, TargetType};
 use sim_models::request::node_port::Proxy;
+use sim_models::request::protocol::{Http2, Protocol};
 use sim_models::request::server::{self, KeepAlive, Software, WhenFull};
 use sim_models::request::{Request, dns, pool, retry};
 use sim_models::world::blueprint::{
@@ -51,6 +52,7 @@ pub(crate) fn clients(arrivals: Arrivals) -> client::Config {
     client::Config {
         arrivals,
         requests: Vec::new(),
+        protocol: Protocol::Http1,
         addresses: NonZeroU32::MIN,
         connection: ConnectionConfig {
             reuse: Reuse::Never,
@@ -106,6 +108,8 @@ pub(crate) fn world(
             response_timeout: SimDuration::MAX,
             proxy_latency: Dist::Constant(SimDuration::ZERO),
             icmp_unreachable: IcmpUnreachable::Refuse,
+            syn_retransmits: [1, 3, 7].map(SimDuration::from_secs).to_vec(),
+            http2: Http2::default(),
         },
         target_groups: Arena::new(),
         populations: Arena::new(),
@@ -166,6 +170,7 @@ pub(crate) fn add_service(
         } else {
             TargetType::Instance
         },
+        protocol_version: Protocol::Http1,
         nodes: None,
         algorithm: Algorithm::RoundRobin,
         round_robin: round_robin::Config::default(),

@@ -149,6 +149,7 @@ impl<R: Recorder> World<R> {
             draws,
             client_one_way: SimDuration::ZERO,
             client_connection: Connection {
+                number: 0,
                 load_balancer_node,
                 remaining: 0,
                 free_since: SimTime::ZERO,

@@ -73,7 +73,6 @@ struct Settings {
     lifecycle: node_lifecycle::Config,
     controller_watch: Sampler,
     controller: aws_controller::Config,
-    syn_retransmits: Vec<SimDuration>,
     groups: Arena<TargetGroupId, GroupSettings>,
 }
 
@@ -209,7 +208,6 @@ impl Settings {
                 "load_balancer.controller.watch_delay",
             )?,
             controller: controller.clone(),
-            syn_retransmits: config.syn_retransmits.clone(),
             groups,
         })
     }

@@ -13,6 +13,7 @@ use crate::id::{
 };
 use crate::observe::{self, Recorder};
 use crate::request::load_balancer::TargetType;
+use crate::request::pool::Upstream;
 use crate::streams::{CONTROLLER_WATCH, PROPAGATION};
 use crate::world::blueprint::Blueprint;
 use crate::world::build::World;
@@ -354,12 +355,10 @@ impl<R: Recorder> World<R> {
             plan(agenda, it.drains_at, HealthEvent::Drained(id));
             let (group, node, position) = (it.group, it.load_balancer_node, it.position);
             let target = TargetId(self.groups[group].first_target + position);
-            let idle = self.pools.idle_where(|upstream| {
+            let own = |upstream: &Upstream| {
                 upstream.target == target && upstream.load_balancer_node == node
-            });
-            for connection in idle {
-                self.close(connection, now);
-            }
+            };
+            self.close_idle_where(own, now);
         }
         self.view_changed(id, now);
     }

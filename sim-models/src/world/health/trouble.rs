@@ -150,10 +150,9 @@ impl<R: Recorder> World<R> {
     /// Nobody answered the first packet: it is sent again, until the load balancer gives up.
     fn dial_again(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        let health = self.health.as_ref().expect("silence needs trouble");
         let request = &mut self.requests[id];
         let first = request.at(Hop::Sent);
-        let again = health.settings.syn_retransmits.iter();
+        let again = self.syn_retransmits.iter();
         let again = again.map(|&after| first + after).find(|&at| at > now);
         request.attempts = request.attempts.saturating_add(1);
         match again {
@@ -320,8 +319,6 @@ impl<R: Recorder> World<R> {
 
     /// Idle connections to a pod are closed by its end.
     pub(super) fn close_connections(&mut self, pod: PodId, now: SimTime) {
-        for id in self.pools.idle_where(|upstream| upstream.pod == pod) {
-            self.close(id, now);
-        }
+        self.close_idle_where(|upstream| upstream.pod == pod, now);
     }
 }

@@ -146,6 +146,7 @@ impl PoolConfig {
     fn upstream(&self) -> pool::Config {
         pool::Config {
             pool_max_age: None,
+            http2: Default::default(),
             pool_pick: match self.order {
                 Order::Lifo => PoolPick::Lifo,
                 Order::Fifo => PoolPick::Fifo,

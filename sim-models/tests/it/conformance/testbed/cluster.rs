@@ -193,6 +193,7 @@ fn algorithm(recorded: Algorithm) -> balance::Algorithm {
 fn upstream(lb: &LoadBalancer) -> pool::Config {
     pool::Config {
         pool_max_age: None,
+        http2: Default::default(),
         pool_pick: PoolPick::Lifo,
         pool_scope: match lb.kind {
             Kind::Nginx => PoolScope::Group,

@@ -166,6 +166,7 @@ fn world(config: &Config, events: &[Event], check: Option<&Check>, jitter: f64) 
         health.faults.push(Fault { what, from, until });
     }
     blueprint.health = Some(Box::new(health));
+    blueprint.load_balancer.syn_retransmits.clear();
     blueprint
 }
 
@@ -176,7 +177,6 @@ fn none() -> Dist {
 /// Nothing in the control plane takes time: the testbed changes rules and targets by hand.
 fn at_once(health: &mut Health) {
     health.watch_delay = none();
-    health.syn_retransmits.clear();
     health.endpoint_slice_controller.sync = none();
     let controller = &mut health.aws_controller;
     controller.watch_delay = none();

@@ -198,6 +198,7 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
     let from = SimTime::ZERO + FAULT_AT;
     health.faults.push(Fault { what, from, until });
     blueprint.health = Some(Box::new(health));
+    blueprint.load_balancer.syn_retransmits.clear();
     let longest = case
         .expected
         .values()
@@ -221,7 +222,6 @@ fn in_turn(replicas: u32, nodes: u32) -> Vec<u32> {
 }
 
 fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
-    health.syn_retransmits.clear();
     health.watch_delay = delay(&config.t_w_s);
     health.kubelet.loop_hop = delay(&config.t_run_s);
     health.kubelet.status_write = delay(&config.t_st_s);

@@ -1,84 +1,12 @@
-//! Who asks, how often, and on which connection?
-//!
-//! A population of clients has a number of addresses and one arrival process. A request is born at an
-//! address, takes the connection that this address used last if it is idle, or opens one to a load
-//! balancer node that DNS named.
+//! When do requests start?
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::{Dist, DistError, Sampler, SimDuration, SimTime, Unit};
+use sim_core::{Dist, DistError, Sampler, SimDuration, Unit};
 
-use super::{dns, retry};
-use crate::id::LoadBalancerNodeId;
 use crate::quantity::Rate;
-
-/// A population of clients that behave alike.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// When requests start.
-    ///
-    /// Required: Poisson(rate: "400/s"), Constant(rate: "400/s"), CurlLoop(requests: 2000) or Closed(users: 50, think: "1s").
-    pub arrivals: Arrivals,
-
-    /// What is asked for, with weights.
-    ///
-    /// Default: everything goes to the only target group.
-    #[serde(default)]
-    pub requests: Vec<RequestConfig>,
-
-    /// Distinct source addresses of the population; each keeps its own connections.
-    ///
-    /// Range: 1 and up. Default: 1.
-    #[serde(default = "one")]
-    pub addresses: NonZeroU32,
-
-    /// How long a client keeps a connection to the load balancer.
-    #[serde(default)]
-    pub connection: ConnectionConfig,
-
-    /// Round trip from a client to a load balancer node.
-    ///
-    /// Range: 0 and up; plausible 1 to 200 ms. Default: "20ms".
-    /// Assumption: no source; it shifts all latencies alike.
-    #[serde(default = "default_rtt")]
-    pub rtt: Dist,
-
-    /// How a client uses DNS.
-    #[serde(default)]
-    pub dns: dns::Config,
-
-    /// When the population begins, from the start of the run (warm-up included).
-    ///
-    /// Default: "0s".
-    #[serde(default)]
-    pub start: SimDuration,
-
-    /// When the population stops to issue requests, from the start of the run.
-    ///
-    /// Default: the end of the run.
-    #[serde(default)]
-    pub stop: Option<SimDuration>,
-
-    /// Stops after this many requests.
-    ///
-    /// Range: 1 and up. Default: no limit.
-    #[serde(default)]
-    pub stop_after: Option<u64>,
-
-    /// A client gives up an attempt that takes longer, and closes its connection. The pod still does the work.
-    ///
-    /// Range: above 0. Default: never.
-    #[serde(default)]
-    pub timeout: Option<SimDuration>,
-
-    /// Further attempts after a failure.
-    #[serde(default)]
-    pub retries: retry::Config,
-}
 
 /// When requests start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -239,101 +167,6 @@ pub enum InParallel {
     AtMost(NonZeroU32),
 }
 
-/// One kind of request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RequestConfig {
-    /// Path of the URL, matched against the listener's rules.
-    pub path: String,
-
-    /// Share of the population's requests, relative to the other weights.
-    ///
-    /// Range: above 0. Default: 1.
-    #[serde(default = "unit_weight")]
-    pub weight: f64,
-
-    /// Work of such a request in the pod, where it is not that of all others.
-    ///
-    /// Default: the `service_time` of the deployment's server.
-    #[serde(default)]
-    pub demand: Option<Dist>,
-}
-
-/// How long a client keeps a connection to the load balancer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ConnectionConfig {
-    /// Requests that one client connection carries.
-    ///
-    /// Default: Always. A curl loop never reuses.
-    /// Assumption: HTTP clients of services and browsers keep connections alive.
-    pub reuse: Reuse,
-
-    /// A client closes a connection that was idle for this long. The load balancer's `idle_timeout` may come first.
-    ///
-    /// Range: above 0. Default: "90s".
-    /// Source: Go `net/http.DefaultTransport.IdleConnTimeout`.
-    pub idle_timeout: SimDuration,
-
-    /// A client uses no connection that is older than this. The load balancer's `client_keep_alive` may come first.
-    ///
-    /// Range: above 0. Default: no limit.
-    pub max_age: Option<SimDuration>,
-}
-
-/// Requests that one client connection carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub enum Reuse {
-    /// One request, then close.
-    Never,
-    /// A geometric number of requests with this mean.
-    Geometric {
-        /// Mean requests per connection. Range: 1 and up.
-        mean: f64,
-    },
-    /// As many as come.
-    #[default]
-    Always,
-}
-
-impl Default for ConnectionConfig {
-    fn default() -> Self {
-        Self {
-            reuse: Reuse::default(),
-            idle_timeout: SimDuration::from_secs(90),
-            max_age: None,
-        }
-    }
-}
-
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
-}
-
-fn unit_weight() -> f64 {
-    1.0
-}
-
-fn default_rtt() -> Dist {
-    Dist::Constant(SimDuration::from_millis(20))
-}
-
-impl Reuse {
-    /// Requests that a new connection will carry.
-    pub fn requests(self, draw: Unit) -> u64 {
-        match self {
-            Self::Never => 1,
-            Self::Always => u64::MAX,
-            Self::Geometric { mean } if mean <= 1.0 => 1,
-            Self::Geometric { mean } => {
-                // P(N > n) = (1 - 1/mean)^n, inverted.
-                1 + (libm::log(draw.get()) / libm::log1p(-1.0 / mean)) as u64
-            }
-        }
-    }
-}
-
 /// The instants at which an open-loop population asks: one [`Unit`] per request, in order.
 ///
 /// Every process is sampled by inversion, so that the same draws give aligned arrivals in every alternative.
@@ -465,105 +298,9 @@ fn after_hazard(
     }
 }
 
-/// A connection from a client to a load balancer node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// Where it ends.
-    pub load_balancer_node: LoadBalancerNodeId,
-    /// When it was dialled.
-    pub opened_at: SimTime,
-    /// Requests that it may still carry.
-    pub remaining: u64,
-    /// When the last answer on it reached the client.
-    pub free_since: SimTime,
-}
-
-/// The connections of one client address that are not busy.
-///
-/// A connection is handed back as soon as it is known when its answer will reach the client; until then
-/// it waits among the returning ones. So the answer's arrival needs no event of its own.
-#[derive(Clone, Debug, Default)]
-pub struct Connections {
-    returning: VecDeque<Connection>,
-    idle: Vec<Connection>,
-}
-
-impl Connections {
-    /// Takes the connection that was used last, unless it was idle for `idle_timeout` or longer.
-    pub fn take(&mut self, now: SimTime, idle_timeout: SimDuration) -> Option<Connection> {
-        while self
-            .returning
-            .front()
-            .is_some_and(|connection| connection.free_since <= now)
-        {
-            self.idle.extend(self.returning.pop_front());
-        }
-        let last = self.idle.pop()?;
-        if now - last.free_since < idle_timeout {
-            return Some(last);
-        }
-        // The others were used before this one, so they are closed too.
-        self.idle.clear();
-        None
-    }
-
-    /// Hands a connection back; `free_since` may lie ahead.
-    pub fn put_back(&mut self, connection: Connection) {
-        let later = |other: &Connection| other.free_since <= connection.free_since;
-        match self.returning.back() {
-            Some(back) if !later(back) => {
-                let at = self.returning.partition_point(later);
-                self.returning.insert(at, connection);
-            }
-            _ => self.returning.push_back(connection),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn connection(free_since: u64) -> Connection {
-        Connection {
-            load_balancer_node: LoadBalancerNodeId(0),
-            opened_at: SimTime::ZERO,
-            remaining: 9,
-            free_since: SimTime::from_nanos(free_since),
-        }
-    }
-
-    fn taken(connections: &mut Connections, now: u64) -> Option<u64> {
-        let taken = connections.take(SimTime::from_nanos(now), SimDuration::from_nanos(100));
-        taken.map(|connection| connection.free_since.as_nanos())
-    }
-
-    #[test]
-    fn a_connection_is_busy_until_its_answer_has_come() {
-        let mut connections = Connections::default();
-        connections.put_back(connection(50));
-        assert_eq!(taken(&mut connections, 49), None);
-        assert_eq!(taken(&mut connections, 50), Some(50));
-    }
-
-    #[test]
-    fn the_last_used_connection_is_taken_first() {
-        let mut connections = Connections::default();
-        for free_since in [10, 30, 20] {
-            connections.put_back(connection(free_since));
-        }
-        assert_eq!(taken(&mut connections, 40), Some(30));
-        assert_eq!(taken(&mut connections, 40), Some(20));
-    }
-
-    #[test]
-    fn an_idle_connection_times_out() {
-        let mut connections = Connections::default();
-        connections.put_back(connection(10));
-        connections.put_back(connection(20));
-        assert_eq!(taken(&mut connections, 120), None);
-        assert_eq!(taken(&mut connections, 121), None);
-    }
 
     fn instants(arrivals: &Arrivals, count: usize) -> Vec<f64> {
         let mut clock = ArrivalClock::new(arrivals)
@@ -686,17 +423,5 @@ mod tests {
     fn a_trace_is_followed_and_ends() {
         let times = [1, 1, 4].map(SimDuration::from_secs).to_vec();
         assert_eq!(instants(&Arrivals::Trace { times }, 9), [1.0, 1.0, 4.0]);
-    }
-
-    #[test]
-    fn geometric_reuse_has_its_mean() {
-        // The mean over 10,000 evenly spaced draws is close to the mean of the distribution, 20, from
-        // below by less than the mass of the last cell: 1 / 10,000 x (20 ln 10,000) = 0.02.
-        let draws =
-            (0..10_000).map(|k| Unit::new((f64::from(k) + 0.5) / 10_000.0).expect("inside (0, 1)"));
-        let total: u64 = draws
-            .map(|draw| Reuse::Geometric { mean: 20.0 }.requests(draw))
-            .sum();
-        assert!((total as f64 / 10_000.0 - 20.0).abs() < 0.05);
     }
 }
