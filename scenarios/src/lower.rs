@@ -6,7 +6,7 @@ use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
 use sim_models::request::client;
-use sim_models::request::load_balancer::{CONNECT_TIMEOUT, Kind};
+use sim_models::request::load_balancer::Kind;
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{
     Deployment, LoadBalancer, Population, RequestClass, Run, Service, TargetGroup,
@@ -168,7 +168,9 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
         nodes: nodes.collect(),
         idle_timeout: written.idle_timeout,
         client_keep_alive: written.client_keep_alive,
-        connect_timeout: CONNECT_TIMEOUT,
+        connect_timeout: written.connect_timeout,
+        tls_handshake_timeout: written.tls_handshake_timeout,
+        retry: written.retry,
         response_timeout: written.idle_timeout,
         proxy_latency: written.proxy_latency.clone(),
         icmp_unreachable: written.icmp_unreachable,
@@ -202,6 +204,7 @@ fn target_groups(names: &Names<'_>) -> Arena<TargetGroupId, TargetGroup> {
             name: name.clone(),
             service: names.service(&written.service),
             target_type: written.target_type,
+            protocol: written.protocol,
             protocol_version: written.protocol_version,
             nodes: targets.clone(),
             algorithm: written.algorithm,

@@ -110,12 +110,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.dns_ttl", "DNS"),
     ("load_balancer.node_failure_to_dns", "DNS"),
-    (
-        "load_balancer.connect_timeout",
-        "another connect timeout than the ALB's 10 s",
-    ),
-    ("load_balancer.retry", "retries by the load balancer"),
-    ("load_balancer.tls_handshake_timeout", "TLS to targets"),
     ("load_balancer.quotas", "adjusted quotas"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
     ("load_balancer.zonal_shift", "zonal shift"),

@@ -212,6 +212,12 @@ impl<I: Id, T> Slab<I, T> {
         self.free.push(id.index() as u32);
     }
 
+    /// All places, those that are free included.
+    pub fn places(&self) -> impl Iterator<Item = (I, &T)> {
+        let items = self.items.iter().enumerate();
+        items.map(|(index, item)| (I::from_index(index), item))
+    }
+
     /// How many things are in the table.
     pub fn len(&self) -> usize {
         self.items.len() - self.free.len()

@@ -112,6 +112,27 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         "from \"1s\" to \"4000s\", as the ALB accepts",
     );
 
+    let load_balancer = &scenario.load_balancer;
+    must(
+        load_balancer.connect_timeout > zero,
+        &["load_balancer", "connect_timeout"],
+        "longer than 0",
+    );
+    must(
+        load_balancer.tls_handshake_timeout > zero,
+        &["load_balancer", "tls_handshake_timeout"],
+        "longer than 0",
+    );
+    must(
+        load_balancer.retry.on_connect_failure <= 2,
+        &["load_balancer", "retry", "on_connect_failure"],
+        "from 0 to 2",
+    );
+    must(
+        load_balancer.syn_retransmit.is_sorted(),
+        &["load_balancer", "syn_retransmit"],
+        "in rising order",
+    );
     must(
         (SimDuration::from_secs(60)..=SimDuration::from_secs(604_800))
             .contains(&scenario.load_balancer.client_keep_alive),
@@ -153,6 +174,14 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 
     for (name, deployment) in scenario.deployments.iter() {
+        if let Some(slow) = deployment.server.slow_start {
+            let path = ["deployments", name, "server", "slow_start"];
+            must(
+                slow.factor.is_finite() && slow.factor >= 1.0 && slow.duration > zero,
+                &path,
+                "a factor of 1 or more over a time longer than 0",
+            );
+        }
         if let WhenFull::Status(status) = deployment.server.when_full {
             let path = ["deployments", name, "server", "when_full"];
             must(

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
+use super::Outcome;
 use super::forward::Forward;
 use super::protocol::{Http2, Protocol};
 use super::{balance, pool, stickiness};
@@ -47,6 +48,25 @@ pub struct Config {
     #[serde(default = "default_client_keep_alive")]
     pub client_keep_alive: SimDuration,
 
+    /// After this long without an answer to a connection attempt the load balancer gives up: 504.
+    ///
+    /// Range: above 0. Default: "10s"; an ALB has no other.
+    /// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: SimDuration,
+
+    /// After this long without the end of a TLS handshake with a target the load balancer gives up: 504. Read with target
+    /// groups of `protocol: Https`.
+    ///
+    /// Range: above 0. Default: "10s"; an ALB has no other.
+    /// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504.
+    #[serde(default = "default_connect_timeout")]
+    pub tls_handshake_timeout: SimDuration,
+
+    /// Whether a request whose connection failed is sent to another target.
+    #[serde(default)]
+    pub retry: Retry,
+
     /// HTTP/2 on the connections of clients.
     #[serde(default)]
     pub http2: Http2,
@@ -65,7 +85,7 @@ pub struct Config {
     #[serde(default)]
     pub icmp_unreachable: IcmpUnreachable,
 
-    /// When a SYN that nobody answered is sent again, counted from the first; read where things can go wrong.
+    /// When a SYN that nobody answered is sent again, counted from the first, in rising order; [] for never.
     ///
     /// Default: ["1s", "3s", "7s"].
     /// Assumption: RFC 6298, an initial time-out of 1 s that doubles, inside the ALB's connect timeout of 10 s.
@@ -119,6 +139,13 @@ pub struct TargetGroupConfig {
     /// Source: AWS Load Balancer Controller, annotation `target-type`.
     #[serde(default)]
     pub target_type: TargetType,
+
+    /// Whether connections to targets are encrypted. Each new connection then has a TLS handshake after its TCP handshake.
+    ///
+    /// Default: Http.
+    /// Source: AWS, "Target groups for your Application Load Balancers", routing configuration.
+    #[serde(default)]
+    pub protocol: Scheme,
 
     /// What the load balancer speaks with the targets. With HTTP/2 and gRPC one connection carries many requests at once;
     /// clients of another protocol than the group takes get 464.
@@ -214,6 +241,60 @@ impl TargetGroupConfig {
     }
 }
 
+/// Whether connections to targets are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Scheme {
+    /// Plain TCP.
+    #[default]
+    Http,
+    /// TLS. A handshake takes one round trip more.
+    ///
+    /// Source: RFC 8446, TLS 1.3. The load balancer does not check the certificate of a target.
+    Https,
+}
+
+/// What the load balancer does with a request whose connection failed.
+///
+/// AWS documents no retry, and fields of the access log hold one target only; so the default is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Other targets that are tried after a failed connection attempt.
+    ///
+    /// Range: 0 to 2. Default: 0.
+    /// Assumption: not published.
+    pub on_connect_failure: u8,
+
+    /// Whether a request that met the close of a reused connection is sent once more.
+    ///
+    /// Default: false.
+    /// Assumption: not published; that the 502 of this race exists speaks against it.
+    pub on_stale_connection: bool,
+}
+
+impl Retry {
+    /// Whether a request with this outcome goes to another target, after so many before.
+    pub fn goes_on(self, outcome: Outcome, retargeted: u8) -> bool {
+        match outcome {
+            Outcome::NodeRefused
+            | Outcome::ConnectTimeout
+            | Outcome::HandshakeTimeout
+            | Outcome::PodRefused => retargeted < self.on_connect_failure,
+            Outcome::StaleConnection => self.on_stale_connection && retargeted == 0,
+            Outcome::Ok
+            | Outcome::Overloaded(_)
+            | Outcome::PodError(_)
+            | Outcome::NoRule
+            | Outcome::WrongProtocol
+            | Outcome::NoTarget
+            | Outcome::PodReset
+            | Outcome::ResponseTimeout
+            | Outcome::Drained
+            | Outcome::ClientTimeout => false,
+        }
+    }
+}
+
 /// What a target group registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TargetType {
@@ -269,6 +350,10 @@ impl Default for Kind {
 
 fn yes() -> bool {
     true
+}
+
+fn default_connect_timeout() -> SimDuration {
+    CONNECT_TIMEOUT
 }
 
 fn syn_retransmits() -> Vec<SimDuration> {

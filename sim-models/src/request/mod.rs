@@ -27,6 +27,7 @@ pub mod protocol;
 pub mod retry;
 pub mod select;
 pub mod server;
+pub mod sharing;
 pub mod stickiness;
 
 /// A moment in the life of a request that is worth a stamp.
@@ -93,6 +94,8 @@ pub struct Request {
     pub cross_zone: bool,
     /// Attempts to connect to a node or a full server so far.
     pub attempts: u8,
+    /// Targets that the load balancer tried before this one.
+    pub retargeted: u8,
     /// Work to be done for it, drawn at birth.
     pub demand: SimDuration,
     /// When its client first asked: at this attempt, or before.
@@ -243,8 +246,12 @@ pub enum Outcome {
     StaleConnection,
     /// The connection was reset while the pod had the request: 502.
     PodReset,
+    /// The pod accepted the connection and did not answer the TLS handshake: 504 after its timeout.
+    HandshakeTimeout,
     /// The target was silent for the load balancer's idle timeout: 504.
     ResponseTimeout,
+    /// The deregistration delay of the target was over before it had answered: 502.
+    Drained,
     /// The client gave up first. The load balancer logs 460.
     ClientTimeout,
 }
@@ -260,8 +267,12 @@ impl Outcome {
             Self::NoRule => 404,
             Self::WrongProtocol => 464,
             Self::NoTarget => 503,
-            Self::NodeRefused | Self::PodRefused | Self::StaleConnection | Self::PodReset => 502,
-            Self::ConnectTimeout | Self::ResponseTimeout => 504,
+            Self::NodeRefused
+            | Self::PodRefused
+            | Self::StaleConnection
+            | Self::PodReset
+            | Self::Drained => 502,
+            Self::ConnectTimeout | Self::HandshakeTimeout | Self::ResponseTimeout => 504,
             Self::ClientTimeout => 460,
         }
     }
@@ -275,9 +286,12 @@ impl Outcome {
             | Self::StaleConnection
             | Self::PodError(_)
             | Self::PodReset
+            | Self::HandshakeTimeout
             | Self::ResponseTimeout => Origin::Pod,
             Self::NodeRefused | Self::ConnectTimeout => Origin::Node,
-            Self::NoRule | Self::WrongProtocol | Self::NoTarget => Origin::LoadBalancer,
+            Self::NoRule | Self::WrongProtocol | Self::NoTarget | Self::Drained => {
+                Origin::LoadBalancer
+            }
             Self::ClientTimeout => Origin::Client,
         }
     }
@@ -301,7 +315,9 @@ impl Outcome {
             Self::PodRefused => "pod refused",
             Self::StaleConnection => "stale connection",
             Self::PodReset => "pod reset",
+            Self::HandshakeTimeout => "handshake timeout",
             Self::ResponseTimeout => "response timeout",
+            Self::Drained => "target drained",
             Self::ClientTimeout => "client timeout",
         }
     }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
+use super::sharing::Sharing;
 use crate::id::RequestId;
 use crate::quantity::Size;
 
@@ -27,6 +28,12 @@ pub struct Config {
     ///
     /// Required. Range: 1 and up.
     pub workers: NonZeroU32,
+
+    /// How the workers are shared out. With ProcessorSharing all requests that were let in are in work at once.
+    ///
+    /// Default: Fifo.
+    #[serde(default)]
+    pub discipline: Discipline,
 
     /// Requests that wait for a worker.
     ///
@@ -66,11 +73,63 @@ pub struct Config {
     #[serde(default = "default_startup_time")]
     pub startup_time: Dist,
 
+    /// A fresh process works slowly at first: caches are cold, code is not compiled yet.
+    ///
+    /// Default: none; a process that runs since before the start of the run is warm.
+    #[serde(default)]
+    pub slow_start: Option<SlowStart>,
+
     /// Bytes of an answer's body.
     ///
     /// Default: "1KiB".
     #[serde(default = "default_response_size")]
     pub response_size: Size,
+}
+
+/// How the workers of a pod are shared out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Discipline {
+    /// A request has a worker to itself from begin to end; others wait, first come, first served.
+    #[default]
+    Fifo,
+    /// Requests beyond the number of workers share them evenly, as threads share the cores of a machine: each goes on, and all
+    /// get slower. `workers` is the number of cores; `queue` requests more are let in.
+    ProcessorSharing,
+}
+
+/// How a fresh process gets up to speed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlowStart {
+    /// Multiplies the work of a request at the start of the process; falls evenly to 1.
+    ///
+    /// Range: 1 and up; plausible 1.5 to 20. Default: 4.
+    /// Assumption: no source; a process with a just-in-time compiler is among the slowest.
+    pub factor: f64,
+
+    /// From the process's first answer until it works at full speed.
+    ///
+    /// Range: above 0. Default: "30s".
+    /// Assumption: no source.
+    pub duration: SimDuration,
+}
+
+impl Default for SlowStart {
+    fn default() -> Self {
+        Self {
+            factor: 4.0,
+            duration: SimDuration::from_secs(30),
+        }
+    }
+}
+
+impl SlowStart {
+    /// The work of a request in a process of this age.
+    pub fn stretch(&self, demand: SimDuration, age: SimDuration) -> SimDuration {
+        let left = 1.0 - age.as_secs_f64() / self.duration.as_secs_f64();
+        let factor = 1.0 + (self.factor - 1.0) * left.max(0.0);
+        SimDuration::from_nanos((demand.as_nanos() as f64 * factor) as u64)
+    }
 }
 
 /// When a server closes a connection.
@@ -179,6 +238,8 @@ fn default_response_size() -> Size {
 pub struct Server {
     busy: u32,
     waiting: VecDeque<RequestId>,
+    /// With processor sharing, who shares the workers; nobody waits then.
+    sharing: Option<Box<Sharing>>,
 }
 
 /// What a pod does with a request that reaches it.
@@ -188,14 +249,40 @@ pub enum Reception {
     Start,
     /// It waits.
     Wait,
+    /// It shares the workers with others from now on.
+    Share,
     /// All workers are busy and the queue is full.
     Full,
 }
 
 impl Server {
+    /// A server without requests.
+    pub fn new(discipline: Discipline, workers: NonZeroU32) -> Self {
+        Self {
+            sharing: match discipline {
+                Discipline::Fifo => None,
+                Discipline::ProcessorSharing => Some(Box::new(Sharing::new(workers))),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Who shares the workers, with processor sharing.
+    pub fn sharing(&mut self) -> Option<&mut Sharing> {
+        self.sharing.as_deref_mut()
+    }
+
     /// Receives a request.
     #[inline]
     pub fn receive(&mut self, request: RequestId, workers: NonZeroU32, queue: u32) -> Reception {
+        if let Some(sharing) = &self.sharing {
+            let most = u64::from(workers.get()) + u64::from(queue);
+            return if (sharing.len() as u64) < most {
+                Reception::Share
+            } else {
+                Reception::Full
+            };
+        }
         if self.busy < workers.get() {
             self.busy += 1;
             Reception::Start
@@ -210,6 +297,10 @@ impl Server {
     /// A worker is done; returns the request that it begins next, if one waits.
     #[inline]
     pub fn release(&mut self) -> Option<RequestId> {
+        if self.sharing.is_some() {
+            // Whoever is done has left already.
+            return None;
+        }
         let next = self.waiting.pop_front();
         if next.is_none() {
             self.busy -= 1;
@@ -217,9 +308,12 @@ impl Server {
         next
     }
 
-    /// The process is gone: nobody works. Returns the requests that waited, first come first.
+    /// The process is gone: nobody works. Returns the requests that waited, first come first, or shared the workers.
     pub fn clear(&mut self) -> VecDeque<RequestId> {
         self.busy = 0;
+        if let Some(sharing) = &mut self.sharing {
+            return sharing.clear().collect();
+        }
         std::mem::take(&mut self.waiting)
     }
 
@@ -230,12 +324,16 @@ impl Server {
 
     /// Workers that work now.
     pub fn busy(&self) -> u32 {
-        self.busy
+        let sharing = self.sharing.as_ref();
+        sharing.map_or(self.busy, |it| it.busy())
     }
 
-    /// Requests that wait now.
+    /// Requests that wait now; with processor sharing, those beyond the number of workers.
     pub fn waiting(&self) -> u32 {
-        self.waiting.len() as u32
+        let sharing = self.sharing.as_ref();
+        sharing.map_or(self.waiting.len() as u32, |it| {
+            it.len() as u32 - it.busy()
+        })
     }
 }
 
@@ -256,6 +354,14 @@ mod tests {
         assert_eq!((server.busy(), server.waiting()), (1, 0));
         assert_eq!(server.release(), None);
         assert_eq!(server.busy(), 0);
+    }
+
+    #[test]
+    fn a_fresh_process_is_slow_and_gets_up_to_speed_evenly() {
+        // Factor 4 at the start, 2.5 after half of the time, 1 from its end on.
+        let (slow, millis) = (SlowStart::default(), SimDuration::from_millis);
+        let at = |seconds| slow.stretch(millis(10), SimDuration::from_secs(seconds));
+        assert_eq!([at(0), at(15), at(30), at(99)], [40, 25, 10, 10].map(millis));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::id::{
     TargetGroupId, ZoneId,
 };
 use crate::request::balance::{self, least_outstanding, round_robin};
-use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
 use crate::request::{client, node_port, pool, server};
 
@@ -186,6 +186,10 @@ pub struct LoadBalancer {
     pub client_keep_alive: SimDuration,
     /// After this long without an answer to a connection attempt it gives up.
     pub connect_timeout: SimDuration,
+    /// After this long without the end of a TLS handshake it gives up.
+    pub tls_handshake_timeout: SimDuration,
+    /// What it does with a request whose connection failed.
+    pub retry: Retry,
     /// After this long without an answer to a request it gives up.
     pub response_timeout: SimDuration,
     /// Time that a request spends inside a load balancer node.
@@ -207,6 +211,8 @@ pub struct TargetGroup {
     pub service: ServiceId,
     /// What is registered: with `Instance` every node, with `Ip` every pod of the Service.
     pub target_type: TargetType,
+    /// Whether connections to its targets are encrypted.
+    pub protocol: Scheme,
     /// What is spoken with its targets.
     pub protocol_version: Protocol,
     /// With `Instance`, the nodes that are registered, in this order; `None` for every node.

@@ -18,14 +18,14 @@ use crate::observe::Recorder;
 use crate::request::balance::least_outstanding::{Outstanding, Tie};
 use crate::request::balance::round_robin::Start;
 use crate::request::balance::{Algorithm, Cursor};
-use crate::request::load_balancer::{IcmpUnreachable, TargetType};
+use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::multiplex::Channels;
 use crate::request::node_port::{Endpoints, Proxy};
 use crate::request::pool::{self, Pools};
 use crate::request::protocol::Protocol;
 use crate::request::select::Selector;
 use crate::request::select::affinity::Affinity;
-use crate::request::server::{Server, WhenFull};
+use crate::request::server::{Server, SlowStart, WhenFull};
 use crate::request::{Request, icmp};
 use crate::streams::CURSOR_START;
 
@@ -50,6 +50,8 @@ pub struct World<R> {
     pub(super) connect_timeout: SimDuration,
     pub(super) response_timeout: SimDuration,
     pub(super) syn_retransmits: Vec<SimDuration>,
+    pub(super) tls_handshake_timeout: SimDuration,
+    pub(super) retry: Retry,
     // What changes.
     pub(super) populations: Arena<PopulationId, population::State>,
     pub(super) users: Vec<User>,
@@ -81,6 +83,7 @@ pub(super) struct Deployment {
     pub(super) workers: std::num::NonZeroU32,
     pub(super) queue: u32,
     pub(super) when_full: WhenFull,
+    pub(super) slow_start: Option<SlowStart>,
     /// The server closes a connection that was idle for this long.
     pub(super) closes_idle_after: Option<SimDuration>,
     /// The server closes a connection after this many requests.
@@ -102,6 +105,7 @@ pub(super) struct Service {
 pub(super) struct Group {
     pub(super) service: ServiceId,
     pub(super) target_type: TargetType,
+    pub(super) is_encrypted: bool,
     pub(super) protocol_version: Protocol,
     /// The nodes that are registered, where not all of them are.
     pub(super) nodes: Option<Vec<NodeId>>,
@@ -179,6 +183,8 @@ impl<R: Recorder> World<R> {
             icmp_unreachable: blueprint.load_balancer.icmp_unreachable,
             connect_timeout: blueprint.load_balancer.connect_timeout,
             response_timeout: blueprint.load_balancer.response_timeout,
+            tls_handshake_timeout: blueprint.load_balancer.tls_handshake_timeout,
+            retry: blueprint.load_balancer.retry,
             syn_retransmits: blueprint.load_balancer.syn_retransmits.clone(),
             lanes: (0..=populations.len()).map(|_| Lane::default()).collect(),
             populations,
@@ -194,7 +200,10 @@ impl<R: Recorder> World<R> {
             servers: blueprint
                 .places()
                 .iter()
-                .map(|_| Server::default())
+                .map(|pod| {
+                    let server = &blueprint.deployments[pod.deployment].server;
+                    Server::new(server.discipline, server.workers)
+                })
                 .collect(),
             health: Health::new(blueprint, &streams)?.map(Box::new),
             streams,
@@ -228,6 +237,7 @@ impl Deployment {
             workers: server.workers,
             queue: server.queue,
             when_full: server.when_full,
+            slow_start: server.slow_start,
             closes_idle_after: keep_alive.timeout,
             closes_after_requests: keep_alive
                 .max_requests
@@ -278,6 +288,7 @@ fn groups(blueprint: &Blueprint) -> Arena<TargetGroupId, Group> {
             Group {
                 service: group.service,
                 target_type: group.target_type,
+                is_encrypted: group.protocol == Scheme::Https,
                 protocol_version: group.protocol_version,
                 nodes: group.nodes.clone(),
                 algorithm: group.algorithm,

@@ -20,6 +20,8 @@ pub enum Event {
     AtServer(RequestId),
     /// A worker is done with a request.
     Served(RequestId),
+    /// A request may be done in a pod whose requests share the workers.
+    Shared(PodId),
     /// The answer, or the failure, reaches the load balancer node.
     Returned(RequestId),
     /// An idle connection may have been idle long enough.
@@ -121,7 +123,7 @@ impl Event {
         match self {
             Self::Health(HealthEvent::FaultBegins(_) | HealthEvent::FaultEnds(_)) => BREAKS,
             Self::Health(_) => CHANGES_HEALTH,
-            Self::Served(_) => FREES_WORKER,
+            Self::Served(_) | Self::Shared(_) => FREES_WORKER,
             Self::Returned(_) => FREES_CONNECTION,
             Self::Expire(_) => CLOSES_CONNECTION,
             Self::Deadline(_) => GIVES_UP,
@@ -144,6 +146,7 @@ impl Event {
             Self::AtNode(_) => "connection at node",
             Self::AtServer(_) => "request at pod",
             Self::Served(_) => "request served",
+            Self::Shared(_) => "shared work looked at",
             Self::Returned(_) => "answer at load balancer",
             Self::Expire(_) => "idle connection checked",
             Self::Retry(_) => "client tries again",
@@ -167,6 +170,7 @@ impl Event {
             Self::Retry(call) => (9, call.index()),
             Self::Deadline(lane) => (10, lane.0 as usize),
             Self::Redial(request) => (8, request.index()),
+            Self::Shared(pod) => (11, pod.index()),
             Self::Health(event) => event.number_and_subject(),
         };
         (kind << 32) | subject as u64

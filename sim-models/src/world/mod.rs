@@ -98,6 +98,7 @@ impl<R: Recorder> Model for World<R> {
             Event::AtNode(request) => self.on_connection_at_node(request, agenda),
             Event::AtServer(request) => self.on_request_at_server(request, agenda),
             Event::Served(request) => self.on_served(request, agenda),
+            Event::Shared(pod) => self.on_shared(pod, agenda),
             Event::Returned(request) => self.on_returned(request, agenda),
             Event::Expire(upstream) => self.on_expiry_check(upstream, agenda),
             Event::Retry(call) => self.on_retry(call, agenda),

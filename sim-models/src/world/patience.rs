@@ -13,7 +13,7 @@ use sim_core::{Agenda, SimTime};
 use super::build::World;
 use super::event::{Event, LaneId, UserId};
 use super::population::Call;
-use crate::id::{CallId, PopulationId, RequestId};
+use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, TargetId};
 use crate::observe::{Observation, Recorder};
 use crate::request::pool::UpstreamState;
 use crate::request::{Asker, Hop, Outcome, Request};
@@ -138,15 +138,47 @@ impl<R: Recorder> World<R> {
         }
     }
 
+    /// The deregistration delay of a target is over: requests that it has not answered are answered in its place.
+    ///
+    /// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 502.
+    pub(super) fn cut_off(
+        &mut self,
+        node: LoadBalancerNodeId,
+        target: TargetId,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        // A request whose place is free is finished.
+        let waits = |request: &Request| {
+            !request.finished
+                && request.asker == Asker::Client
+                && (request.load_balancer_node, request.target) == (node, Some(target))
+        };
+        let places = self.requests.places().filter(|(_, it)| waits(it));
+        for id in places.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.abandon(id, Some(Outcome::Drained), agenda);
+        }
+    }
+
     /// The client has waited long enough, or the load balancer node has and answers in the target's place.
     fn give_up(&mut self, id: RequestId, lane: LaneId, agenda: &mut Agenda<'_, Event>) {
+        let by_client = (lane.0 as usize) < self.populations.len();
+        let outcome = (!by_client).then_some(Outcome::ResponseTimeout);
+        self.abandon(id, outcome, agenda);
+    }
+
+    /// Nobody waits for a request any more: the load balancer has answered with this outcome, or the client has gone.
+    fn abandon(
+        &mut self,
+        id: RequestId,
+        outcome: Option<Outcome>,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
         let now = agenda.now();
         let request = &mut self.requests[id];
         request.abandoned = true;
         self.abandoned += 1;
-        let by_client = (lane.0 as usize) < self.populations.len();
-        let answered = (!by_client).then(|| {
-            request.outcome = Outcome::ResponseTimeout;
+        let answered = outcome.map(|outcome| {
+            request.outcome = outcome;
             request.stamp(Hop::Returned, now);
             now + request.client_one_way
         });

@@ -126,6 +126,7 @@ impl Call {
             second_hop: false,
             cross_zone: false,
             attempts: 0,
+            retargeted: 0,
             demand: self.demand,
             asked: self.asked,
             retried: false,

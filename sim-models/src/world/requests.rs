@@ -4,7 +4,7 @@ use sim_core::{Agenda, SimTime};
 
 use super::build::World;
 use super::event::Event;
-use crate::id::{Id, RequestId, TargetId};
+use crate::id::{Id, PodId, RequestId, TargetGroupId, TargetId};
 use crate::observe::{Observation, Recorder};
 use crate::request::balance::View;
 use crate::request::server::{Reception, WhenFull};
@@ -23,56 +23,79 @@ impl<R: Recorder> World<R> {
             return self.bury(id, agenda);
         }
         request.stamp(Hop::LoadBalancer, now);
-        let (node, draws) = (request.load_balancer_node, request.draws);
         let Some(group_id) = request.target_group else {
             return self.fail(id, Outcome::NoRule, now, agenda);
         };
-        let group = &self.groups[group_id];
         let speaks = self.populations[request.population].protocol();
-        if !speaks.is_served_by(group.protocol_version) {
+        if !speaks.is_served_by(self.groups[group_id].protocol_version) {
             return self.fail(id, Outcome::WrongProtocol, now, agenda);
         }
+        let draws = request.draws;
+        match self.choose_target(id, group_id) {
+            Some(position) => {
+                let sent = now + self.proxy_latency.sample(draws.unit32(word::PROXY));
+                self.send_to(id, group_id, position, sent, agenda);
+            }
+            None => self.fail(id, Outcome::NoTarget, now, agenda),
+        }
+    }
+
+    /// The target of a request, by position in its group; not the one that it has tried.
+    fn choose_target(&mut self, id: RequestId, group_id: TargetGroupId) -> Option<u32> {
+        let request = &self.requests[id];
+        let node = request.load_balancer_node;
+        let group = &self.groups[group_id];
+        let tried = request.target.map(|target| target.0 - group.first_target);
         let cursor = node.index() * self.groups.len() + group_id.index();
-        let outstanding = &mut self.outstanding[group_id];
         let view = View {
             count: group.targets,
-            outstanding: outstanding.seen_by(node),
+            outstanding: self.outstanding[group_id].seen_by(node),
             tie: group.tie,
-            word: draws.word(word::TARGET),
+            word: request.draws.word(word::TARGET),
         };
         let cursor = &mut self.cursors[cursor];
         let eligible = self.health.as_ref().map(|it| it.eligible(group_id, node));
-        let in_sight = group.in_sight.as_ref().map(|it| &it[node.index()]);
+        let in_sight = group.in_sight.as_ref().map(|it| it[node.index()].as_slice());
         let may_choose = |position: u32| {
             let among = |list: &[u32]| list.binary_search(&position).is_ok();
-            eligible.is_none_or(among)
+            eligible.is_none_or(among) && in_sight.is_none_or(among) && tried != Some(position)
         };
-        let mut choose = || match (in_sight, eligible) {
-            (None, None) => group.algorithm.pick(cursor, view),
-            (Some(positions), None) => group.algorithm.pick_among(cursor, view, positions),
-            (None, Some(positions)) => group.algorithm.pick_among(cursor, view, positions),
-            (Some(near), Some(_)) => {
-                let both = near.iter().copied().filter(|&it| may_choose(it));
-                let both: Vec<u32> = both.collect();
-                group.algorithm.pick_among(cursor, view, &both)
+        let mut choose = || match (in_sight, eligible, tried) {
+            (None, None, None) => group.algorithm.pick(cursor, view),
+            (Some(positions), None, None) | (None, Some(positions), None) => {
+                group.algorithm.pick_among(cursor, view, positions)
+            }
+            _ => {
+                let positions: Vec<u32> = (0..group.targets).filter(|&it| may_choose(it)).collect();
+                group.algorithm.pick_among(cursor, view, &positions)
             }
         };
-        let picked = match group.stickiness {
+        match group.stickiness {
             None => choose(),
             Some(_) => {
                 let jar = self.populations[request.population].jar(request);
-                jar.and_then(|jar| jar.target(group_id, now))
+                jar.and_then(|jar| jar.target(group_id, request.at(Hop::LoadBalancer)))
                     .filter(|&position| may_choose(position))
                     .or_else(choose)
             }
-        };
-        let Some(position) = picked else {
-            return self.fail(id, Outcome::NoTarget, now, agenda);
-        };
-        outstanding.begin(node, position);
+        }
+    }
+
+    /// Sends a request to a target, on a connection from the pool or a new one.
+    fn send_to(
+        &mut self,
+        id: RequestId,
+        group_id: TargetGroupId,
+        position: u32,
+        sent: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let group = &self.groups[group_id];
+        let request = &mut self.requests[id];
+        let node = request.load_balancer_node;
+        self.outstanding[group_id].begin(node, position);
         let target = TargetId(group.first_target + position);
         request.target = Some(target);
-        let sent = now + self.proxy_latency.sample(draws.unit32(word::PROXY));
         if group.protocol_version.multiplexes() {
             return self.board(id, group_id, position, sent, agenda);
         }
@@ -80,12 +103,46 @@ impl<R: Recorder> World<R> {
             node,
             target,
             group.upstream.pool_pick,
-            draws.word(word::POOL),
+            request.draws.word(word::POOL),
         );
         match pooled {
             Some(connection) => self.send(id, connection, sent, agenda),
             None => self.dial(id, group_id, position, sent, agenda),
         }
+    }
+
+    /// A connection failed: whether the request goes to another target instead of back to its client.
+    fn goes_elsewhere(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) -> bool {
+        let request = &self.requests[id];
+        let (Some(group), Some(target)) = (request.target_group, request.target) else {
+            return false;
+        };
+        if request.abandoned || !self.retry.goes_on(request.outcome, request.retargeted) {
+            return false;
+        }
+        let (connection, outcome) = (request.connection, request.outcome);
+        let node = request.load_balancer_node;
+        if outcome == Outcome::StaleConnection {
+            // Nothing is wrong with the target.
+            self.requests[id].target = None;
+        }
+        let Some(position) = self.choose_target(id, group) else {
+            self.requests[id].target = Some(target);
+            return false;
+        };
+        if let Some(connection) = connection {
+            self.release(connection, outcome, agenda);
+        }
+        let tried = target.0 - self.groups[group].first_target;
+        self.outstanding[group].end(node, tried);
+        let request = &mut self.requests[id];
+        request.outcome = Outcome::Ok;
+        request.retargeted += 1;
+        request.attempts = 0;
+        (request.node, request.pod, request.connection) = (None, None, None);
+        (request.reused, request.second_hop, request.cross_zone) = (false, false, false);
+        self.send_to(id, group, position, agenda.now(), agenda);
+        true
     }
 
     /// A request reaches its pod.
@@ -116,6 +173,15 @@ impl<R: Recorder> World<R> {
                 }
             }
             Reception::Wait => self.await_target(id, agenda),
+            Reception::Share => {
+                request.stamp(Hop::Started, now);
+                let work = request.demand;
+                if let Some(sharing) = server.sharing() {
+                    sharing.begin(id, work, now);
+                }
+                self.look_at_sharing(pod, agenda);
+                self.await_target(id, agenda);
+            }
             Reception::Full => {
                 let when_full = deployment.when_full;
                 return self.turn_away(id, when_full, agenda);
@@ -150,6 +216,31 @@ impl<R: Recorder> World<R> {
                     }
                 }
             }
+        }
+    }
+
+    /// A request may be done in a pod whose requests share the workers.
+    pub(super) fn on_shared(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let Some(sharing) = self.servers[pod].sharing() else {
+            unreachable!("only a server with processor sharing is looked at");
+        };
+        if !sharing.is_looked_at(now) {
+            // Somebody came or went in between, and with it came another look.
+            return;
+        }
+        while let Some(id) = self.servers[pod].sharing().and_then(|it| it.finished(now)) {
+            self.on_served(id, agenda);
+        }
+        self.look_at_sharing(pod, agenda);
+    }
+
+    /// Plans a look at a pod for when its next request is done.
+    fn look_at_sharing(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let sharing = self.servers[pod].sharing();
+        if let Some(at) = sharing.and_then(|it| it.next_look(now)) {
+            agenda.at(at, Event::Shared(pod));
         }
     }
 
@@ -206,6 +297,9 @@ impl<R: Recorder> World<R> {
         }
         if abandoned {
             return self.bury(id, agenda);
+        }
+        if outcome != Outcome::Ok && self.goes_elsewhere(id, agenda) {
+            return;
         }
         let request = &mut self.requests[id];
         request.stamp(Hop::Returned, now);

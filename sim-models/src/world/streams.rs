@@ -212,6 +212,8 @@ fn breaks_connection(outcome: Outcome) -> bool {
         | Outcome::PodRefused
         | Outcome::StaleConnection
         | Outcome::PodReset
-        | Outcome::ResponseTimeout => true,
+        | Outcome::HandshakeTimeout
+        | Outcome::ResponseTimeout
+        | Outcome::Drained => true,
     }
 }

@@ -24,6 +24,10 @@ impl<R: Recorder> World<R> {
             pod,
             ..
         } = path;
+        let is_encrypted = self.groups[path.group].is_encrypted;
+        if is_encrypted && self.health.is_some() && self.never_greets(id, &path, dialled, agenda) {
+            return;
+        }
         let connection = self.pools.open(path, dialled);
         let one_way = self.one_way(id, connection);
         if let (Some(node), Some(group)) = (path.node, self.requests[id].target_group) {
@@ -41,7 +45,8 @@ impl<R: Recorder> World<R> {
         request.cross_zone = upstream.cross_zone;
         // From here on attempts are those to get into a full server.
         request.attempts = 0;
-        let established = dialled + one_way + one_way;
+        let handshakes = if is_encrypted { 2 } else { 1 };
+        let established = dialled + (one_way + one_way) * handshakes;
         request.stamp(Hop::Sent, established);
         if request.asker == Asker::Client {
             let seen = Observation::Opened {

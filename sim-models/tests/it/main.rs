@@ -2,6 +2,7 @@
 
 mod ages;
 mod conformance;
+mod errors;
 mod health;
 mod journey;
 mod kube_proxy;

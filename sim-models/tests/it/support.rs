@@ -10,10 +10,12 @@ use sim_models::observe::{Conservation, Observation, Recorder};
 use sim_models::quantity::{Rate, Size};
 use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
-use sim_models::request::load_balancer::{CONNECT_TIMEOUT, IcmpUnreachable, TargetType};
+use sim_models::request::load_balancer::{
+    CONNECT_TIMEOUT, IcmpUnreachable, Retry, Scheme, TargetType,
+};
 use sim_models::request::node_port::Proxy;
 use sim_models::request::protocol::{Http2, Protocol};
-use sim_models::request::server::{self, KeepAlive, Software, WhenFull};
+use sim_models::request::server::{self, Discipline, KeepAlive, Software, WhenFull};
 use sim_models::request::{Request, dns, pool, retry};
 use sim_models::world::blueprint::{
     Blueprint, DEFAULT_EVENT_BUDGET, Deployment, LoadBalancer, Population, RequestClass, Run,
@@ -37,6 +39,8 @@ pub(crate) fn server(workers: u32, service_time: Dist) -> server::Config {
     server::Config {
         software: Software::Custom,
         workers: NonZeroU32::new(workers).expect("a server has workers"),
+        discipline: Discipline::Fifo,
+        slow_start: None,
         queue: u32::MAX,
         when_full: WhenFull::Refuse,
         service_time,
@@ -105,6 +109,8 @@ pub(crate) fn world(
             idle_timeout: SimDuration::MAX,
             client_keep_alive: SimDuration::MAX,
             connect_timeout: CONNECT_TIMEOUT,
+            tls_handshake_timeout: CONNECT_TIMEOUT,
+            retry: Retry::default(),
             response_timeout: SimDuration::MAX,
             proxy_latency: Dist::Constant(SimDuration::ZERO),
             icmp_unreachable: IcmpUnreachable::Refuse,
@@ -170,6 +176,7 @@ pub(crate) fn add_service(
         } else {
             TargetType::Instance
         },
+        protocol: Scheme::Http,
         protocol_version: Protocol::Http1,
         nodes: None,
         algorithm: Algorithm::RoundRobin,

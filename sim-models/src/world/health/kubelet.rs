@@ -143,6 +143,7 @@ impl<R: Recorder> World<R> {
             finished: false,
             abandoned: false,
             attempts: 0,
+            retargeted: 0,
             demand: self.health().workloads[deployment].check_time,
             stamps: [SimTime::ZERO; Hop::COUNT],
             outcome: Outcome::Ok,

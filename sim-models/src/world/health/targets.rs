@@ -368,7 +368,10 @@ impl<R: Recorder> World<R> {
         let it = &mut self.health_mut().views[id];
         if it.drains_at == agenda.now() && it.view.state == TargetState::Draining {
             it.view.drained();
+            let (group, node, position) = (it.group, it.load_balancer_node, it.position);
             self.view_changed(id, agenda.now());
+            let target = TargetId(self.groups[group].first_target + position);
+            self.cut_off(node, target, agenda);
         }
     }
 

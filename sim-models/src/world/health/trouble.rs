@@ -9,6 +9,7 @@ use crate::observe::Recorder;
 use crate::request::icmp::RateLimit;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::NoBackendResponse;
+use crate::request::pool::Path;
 use crate::request::word;
 use crate::request::{Asker, Hop, Outcome};
 use crate::streams::FAULT_SHARE;
@@ -147,6 +148,24 @@ impl<R: Recorder> World<R> {
         }
     }
 
+    /// A pod's kernel accepts a connection and its process does not answer the TLS handshake.
+    pub(in crate::world) fn never_greets(
+        &mut self,
+        id: RequestId,
+        path: &Path,
+        dialled: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) -> bool {
+        let hangs = self.health().pods[path.pod].condition() == PodCondition::Hanging;
+        if hangs {
+            let way = path.first_leg + path.second_leg;
+            let end = dialled + way + way + self.tls_handshake_timeout;
+            self.requests[id].pod = Some(path.pod);
+            self.fail(id, Outcome::HandshakeTimeout, end, agenda);
+        }
+        hangs
+    }
+
     /// Nobody answered the first packet: it is sent again, until the load balancer gives up.
     fn dial_again(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
@@ -211,7 +230,19 @@ impl<R: Recorder> World<R> {
             self.reset(id, agenda);
             return false;
         }
-        match it.condition() {
+        let fresh_since = match it.process {
+            Process::Running { answers_from, .. } if answers_from > SimTime::ZERO => {
+                Some(answers_from)
+            }
+            _ => None,
+        };
+        let condition = it.condition();
+        let slow_start = self.deployments[self.pods[pod].deployment].slow_start;
+        if let (Some(slow), Some(since)) = (slow_start, fresh_since) {
+            let request = &mut self.requests[id];
+            request.demand = slow.stretch(request.demand, now - since);
+        }
+        match condition {
             PodCondition::Serving => {}
             PodCondition::Hanging => {
                 self.hold(id, agenda);
