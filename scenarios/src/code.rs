@@ -60,6 +60,7 @@ codes! {
     BAD_OBJECTIVE = "T027", "An objective cannot be read, or asks about a part of the run that does not exist.";
 
     BAD_FAULT = "T028", "A fault names a thing that does not exist, or a thing to which it cannot happen.";
+    DIRECT_RETURN_ON_VXLAN = "T029", "Cilium's direct server return needs routes between the nodes or a Geneve tunnel. VXLAN packets have no room for what it sends along.";
 
     LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
     KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";

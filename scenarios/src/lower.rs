@@ -1,12 +1,14 @@
 //! From a scenario as written to a blueprint as meant: names become ids, defaults that depend on other parts are filled in.
 
 use sim_core::{Dist, SimDuration, Streams};
+use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::topology::{Node, Pod};
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
 use sim_models::request::client;
 use sim_models::request::load_balancer::Kind;
+use sim_models::request::node_port::{Machine, Tracking};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{
     Deployment, LoadBalancer, Population, RequestClass, Run, Service, TargetGroup,
@@ -46,6 +48,7 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
         network: scenario.cluster.network,
         links: scenario.cluster.links.clone(),
         proxy: scenario.cluster.proxy.clone(),
+        tracking: tracking(scenario),
         load_balancer: load_balancer(&names),
         target_groups: target_groups(&names),
         populations: populations(&names),
@@ -109,6 +112,20 @@ pub(crate) fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
         }
     }
     nodes
+}
+
+/// The nodes' connection tables, where the scenario asks for them: their size follows from the machine.
+fn tracking(scenario: &Scenario) -> Option<Box<Tracking>> {
+    let groups = scenario.cluster.node_groups.values();
+    let machines = groups.flat_map(|group| {
+        let known = group.instance_type.as_ref().map(TypeName::instance_type);
+        let machine = Machine {
+            memory_gib: known.map(|it| it.memory_gib),
+            cores: known.map(|it| it.vcpus),
+        };
+        (0..group.count.get()).map(move |_| machine)
+    });
+    scenario.cluster.proxy.tracking(machines).map(Box::new)
 }
 
 /// Pods in replication 0, deployment after deployment. Those that stay Pending are not there.

@@ -44,12 +44,8 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.links.loss", "lost packets"),
     ("cluster.links.min_rto", "repeats of lost segments"),
     (
-        "cluster.proxy.KubeProxy.conntrack",
-        "the size of the connection table",
-    ),
-    (
-        "cluster.proxy.KubeProxy.snat",
-        "source ports and their exhaustion",
+        "cluster.proxy.KubeProxy.conntrack.close_wait",
+        "connections that only one side has closed",
     ),
     (
         "cluster.proxy.KubeProxy.min_sync_period",
@@ -58,21 +54,14 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.proxy.KubeProxy.burst_syncs", "kube-proxy's delays"),
     ("cluster.proxy.KubeProxy.sync_time", "kube-proxy's delays"),
     (
-        "cluster.proxy.Cilium.mode",
-        "direct server return; what is modelled is source NAT",
+        "cluster.proxy.Cilium.conntrack.any",
+        "other traffic than TCP",
     ),
     (
-        "cluster.proxy.Cilium.conntrack",
-        "the life of connection tracking entries",
+        "cluster.proxy.Cilium.conntrack.max_any",
+        "other traffic than TCP",
     ),
-    (
-        "cluster.proxy.Cilium.snat",
-        "source ports and their exhaustion",
-    ),
-    (
-        "cluster.proxy.Cilium.unready_backend",
-        "connections to unready pods",
-    ),
+    ("cluster.proxy.Cilium.snat.max", "the size of the NAT map"),
     (
         "cluster.proxy.Cilium.gone_pod_address",
         "packets to vanished pods",

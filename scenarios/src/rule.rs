@@ -22,6 +22,7 @@ mod bad_objective;
 mod bad_placement;
 mod beyond_kubernetes;
 mod dangling_name;
+mod direct_return;
 mod empty_part;
 mod few_zones;
 mod ip_on_overlay;
@@ -53,6 +54,7 @@ const ERRORS: &[Rule] = &[
     bad_fault::check,
     no_rules::check,
     ip_on_overlay::check,
+    direct_return::check,
     bad_placement::check,
     bad_constraint::check,
     bad_distribution::check,

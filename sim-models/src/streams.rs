@@ -17,6 +17,11 @@ pub const DNS_ANSWER: StreamName = StreamName::new("dns answer");
 /// Where a node's list of a Service's endpoints begins in ipvs; `entity` is the node, `draw` the Service.
 pub const IPVS_LIST: StreamName = StreamName::new("ipvs list");
 
+/// Whether a node finds a source port for a connection; `entity` is the node, `draw` the how-manieth search of all.
+pub const SNAT_PORT: StreamName = StreamName::new("snat port");
+/// The backend for a connection that its node has forgotten; `entity` is the population, `draw` the request.
+pub const RESELECTION: StreamName = StreamName::new("reselection");
+
 /// Which of several equally good nodes the scheduler takes; `entity` is the deployment, `draw` the replica.
 pub const PLACEMENT: StreamName = StreamName::new("placement");
 /// Ties of the scheduler, and of the order of deletion, in rolling updates; `entity` is the deployment, `draw`
@@ -61,12 +66,14 @@ pub const SANDBOX_STOP: StreamName = StreamName::new("sandbox stop");
 pub const SCHEDULING: StreamName = StreamName::new("scheduling");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 25] = [
+pub const ALL: [StreamName; 27] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
     DNS_ANSWER,
     IPVS_LIST,
+    SNAT_PORT,
+    RESELECTION,
     PLACEMENT,
     ROLLOUT,
     PROBE_PHASE,

@@ -89,6 +89,7 @@ fn blueprint(reuse: Reuse, active: SimDuration) -> blueprint::Blueprint {
             tunnel: Tunnel::Vxlan,
         },
         links: links(),
+        tracking: None,
         proxy: node_port::Proxy::default(),
         load_balancer: load_balancer(),
         target_groups: [target_group(reuse)].into_iter().collect(),

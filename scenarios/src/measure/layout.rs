@@ -30,8 +30,12 @@ pub struct ServiceLayout {
     pub asked: bool,
     /// Bytes of one request with its answer, on the wire of one link without an overlay.
     pub message_bytes: u64,
+    /// Bytes of the answer alone.
+    pub answer_bytes: u64,
     /// Bytes that the overlay adds to one request with its answer.
     pub overlay_bytes: u64,
+    /// Bytes that it adds to the answer alone.
+    pub overlay_answer_bytes: u64,
     /// Where its pods begin in tables with one entry for each pair of Service and pod.
     first_endpoint: usize,
 }
@@ -50,6 +54,7 @@ pub struct Layout {
     target_services: Vec<ServiceId>,
     endpoints: usize,
     overlay: bool,
+    returns_directly: bool,
 }
 
 /// Bytes of a request's line, headers and body.
@@ -88,6 +93,7 @@ impl Layout {
             load_balancer_zones: blueprint.load_balancer.nodes.iter().copied().collect(),
             target_services: Vec::new(),
             endpoints: 0,
+            returns_directly: blueprint.proxy.returns_directly(),
             overlay: matches!(blueprint.network, Network::Overlay { .. }),
         };
         let members = layout.rank_pods(blueprint);
@@ -114,12 +120,8 @@ impl Layout {
         for (id, service) in blueprint.services.enumerate() {
             let server = &blueprint.deployments[service.selects].server;
             let answer = server.response_size.as_bytes() + RESPONSE_HEADER_BYTES;
-            let packets = |header| {
-                [REQUEST_BYTES, answer]
-                    .map(|bytes| overlay::packets(bytes, blueprint.links.mtu, header))
-                    .iter()
-                    .sum::<u64>()
-            };
+            let packets_of = |bytes, header| overlay::packets(bytes, blueprint.links.mtu, header);
+            let packets = |header| packets_of(REQUEST_BYTES, header) + packets_of(answer, header);
             let pods = members[service.selects.index()].clone();
             let first_endpoint = self.endpoints;
             self.endpoints += pods.len();
@@ -130,7 +132,9 @@ impl Layout {
                 targets: Vec::new(),
                 asked: asked[id.index()],
                 message_bytes: REQUEST_BYTES + answer + TCP_IP_BYTES * packets(0),
+                answer_bytes: answer + TCP_IP_BYTES * packets_of(answer, 0),
                 overlay_bytes: u64::from(header_bytes) * packets(header_bytes),
+                overlay_answer_bytes: u64::from(header_bytes) * packets_of(answer, header_bytes),
                 first_endpoint,
             });
         }
@@ -227,6 +231,12 @@ impl Layout {
     #[must_use]
     pub fn node_zone(&self, node: NodeId) -> ZoneId {
         self.node_zones[node.index()]
+    }
+
+    /// Whether the answer of a pod on another node goes straight to the load balancer.
+    #[must_use]
+    pub const fn returns_directly(&self) -> bool {
+        self.returns_directly
     }
 
     /// The zone of a load balancer node.

@@ -2,8 +2,10 @@
 
 use sim_core::SimDuration;
 use sim_models::request::client::Reuse;
+use sim_models::request::conntrack::GcInterval;
 use sim_models::request::forward::Forward;
 use sim_models::request::load_balancer::Kind;
+use sim_models::request::node_port::Proxy;
 use sim_models::request::server::WhenFull;
 
 use super::Subject;
@@ -97,6 +99,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         &["cluster", "links", "mtu"],
         "from 576 to 9216 bytes",
     );
+
+    proxy(subject, &mut must);
 
     let Kind::Alb { nodes_per_zone } = scenario.load_balancer.kind;
     must(
@@ -273,6 +277,53 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             &path,
             "at least one weight above 0",
         );
+    }
+}
+
+/// Lives of connections and ranges of ports.
+fn proxy(subject: &Subject<'_>, must: &mut impl FnMut(bool, &[&str], &str)) {
+    let zero = SimDuration::ZERO;
+    let table = ["cluster", "proxy", "conntrack"];
+    let ports = ["cluster", "proxy", "snat"];
+    let rising = "a last port above the first, and the first from";
+    match &subject.scenario.cluster.proxy {
+        Proxy::Cilium {
+            conntrack, snat, ..
+        } => {
+            let lives = conntrack.map(|it| [it.syn, it.tcp_established, it.close]);
+            let interval = conntrack.map(|it| it.gc_interval);
+            must(
+                lives.is_none_or(|lives| lives.iter().all(|&life| life > zero))
+                    && interval != Some(GcInterval::Every(zero)),
+                &table,
+                "a table whose times are longer than 0",
+            );
+            must(
+                snat.is_none_or(|it| 1024 <= it.port_min && it.port_min < it.port_max),
+                &ports,
+                &format!("{rising} 1024 on"),
+            );
+            must(
+                snat.is_none_or(|it| it.tries.get() <= 128),
+                &[&ports[..], &["tries"]].concat(),
+                "from 1 to 128",
+            );
+        }
+        Proxy::KubeProxy {
+            conntrack, snat, ..
+        } => {
+            let lives = conntrack.map(|it| [it.syn_sent, it.tcp_established, it.time_wait]);
+            must(
+                lives.is_none_or(|lives| lives.iter().all(|&life| life > zero)),
+                &table,
+                "a table whose times are longer than 0",
+            );
+            must(
+                snat.is_none_or(|it| 1 <= it.port_min && it.port_min < it.port_max),
+                &ports,
+                &format!("{rising} 1 on"),
+            );
+        }
     }
 }
 

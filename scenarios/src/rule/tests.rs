@@ -208,6 +208,40 @@ fn several_target_groups_need_rules() {
 }
 
 #[test]
+fn direct_return_needs_more_than_vxlan() {
+    let network = |tunnel: &str| format!("cluster.network=Overlay(tunnel: {tunnel})");
+    for mode in ["Dsr", "Hybrid"] {
+        let proxy = format!("cluster.proxy=Cilium(mode: {mode})");
+        let vxlan = network("Vxlan");
+        assert_eq!(
+            errors(&[proxy.as_str(), vxlan.as_str()]),
+            found(code::DIRECT_RETURN_ON_VXLAN, mode)
+        );
+        let geneve = network("Geneve");
+        assert_eq!(warnings(&[proxy.as_str(), geneve.as_str()]), []);
+        assert_eq!(warnings(&[proxy.as_str()]), []);
+    }
+}
+
+#[test]
+fn tables_are_as_large_as_the_machine_allows() {
+    let capacity = |changes: &[&str]| {
+        let loaded = with(changes).expect("right").0;
+        let tracking = loaded.cases[0].blueprint.tracking.clone()?;
+        Some(tracking.capacity.as_slice().to_vec())
+    };
+    assert_eq!(capacity(&[]), None);
+    // Two entries for each connection: 131,072 / 2 where nothing is known of the node.
+    let cilium = "cluster.proxy=Cilium(conntrack: ())";
+    assert_eq!(capacity(&[cilium]), Some(vec![65_536; 4]));
+    // An m6i.2xlarge has 32 GiB: 9,500 x 32 / 2; and 8 cores: 32,768 x 8.
+    let large = "cluster.node_groups.workers.instance_type=\"m6i.2xlarge\"";
+    assert_eq!(capacity(&[cilium, large]), Some(vec![152_000; 4]));
+    let kube_proxy = "cluster.proxy=KubeProxy(snat: ())";
+    assert_eq!(capacity(&[kube_proxy, large]), Some(vec![262_144; 4]));
+}
+
+#[test]
 fn a_group_that_does_not_take_what_clients_speak_is_a_warning() {
     assert_eq!(
         warnings(&["clients.users.protocol=Grpc"]),
@@ -599,6 +633,10 @@ fn maglev_is_a_choice_with_the_defaults_of_cilium() {
     let maglev = |config| Proxy::Cilium {
         algorithm: Algorithm::Maglev(config),
         service_no_backend_response: NoBackendResponse::Reject,
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: Default::default(),
     };
     for plain in ["Maglev", "Maglev()"] {

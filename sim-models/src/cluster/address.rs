@@ -140,13 +140,27 @@ pub fn node_port(service: ServiceId) -> u16 {
 /// that rare, and nothing that a run counts hangs on it.
 #[inline]
 pub fn upstream_port(word: u32) -> u16 {
-    const FIRST: u16 = 1024;
-    const COUNT: u64 = 64_512;
-    FIRST + ((u64::from(word) * COUNT) >> 32) as u16
+    FIRST_PORT + ((u64::from(word) * PORTS) >> 32) as u16
 }
+
+/// The least number that stands for an upstream port.
+pub fn upstream_word(port: u16) -> u32 {
+    let nth = u64::from(port.saturating_sub(FIRST_PORT));
+    (nth << 32).div_ceil(PORTS) as u32
+}
+
+const FIRST_PORT: u16 = 1024;
+const PORTS: u64 = 64_512;
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_port_has_a_word_that_stands_for_it() {
+        for port in [1024, 1025, 30_000, 65_535] {
+            assert_eq!(super::upstream_port(super::upstream_word(port)), port);
+        }
+    }
+
     use std::collections::BTreeSet;
 
     use super::*;

@@ -155,6 +155,12 @@ impl Version {
         self.active.all().len()
     }
 
+    /// Whether a pod is an endpoint that serves, terminating or not.
+    pub fn serves(&self, pod: PodId) -> bool {
+        let found = self.endpoints.binary_search_by_key(&pod, |it| it.pod);
+        found.is_ok_and(|at| self.endpoints[at].conditions.serving)
+    }
+
     /// Whether a pod is a ready endpoint.
     pub fn is_ready(&self, pod: PodId) -> bool {
         let found = self.endpoints.binary_search_by_key(&pod, |it| it.pod);

@@ -259,7 +259,7 @@ pub enum Scheme {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// Other targets that are tried after a failed connection attempt.
+    /// Other targets that are tried after a failed connection attempt, never the one that has just failed.
     ///
     /// Range: 0 to 2. Default: 0.
     /// Assumption: not published.
@@ -288,6 +288,7 @@ impl Retry {
             | Outcome::WrongProtocol
             | Outcome::NoTarget
             | Outcome::PodReset
+            | Outcome::Forgotten
             | Outcome::ResponseTimeout
             | Outcome::Drained
             | Outcome::ClientTimeout => false,

@@ -15,6 +15,7 @@ use crate::world::event::UserId;
 
 pub mod balance;
 pub mod client;
+pub mod conntrack;
 pub mod dns;
 pub mod forward;
 pub mod icmp;
@@ -28,6 +29,7 @@ pub mod retry;
 pub mod select;
 pub mod server;
 pub mod sharing;
+pub mod snat;
 pub mod stickiness;
 
 /// A moment in the life of a request that is worth a stamp.
@@ -246,6 +248,8 @@ pub enum Outcome {
     StaleConnection,
     /// The connection was reset while the pod had the request: 502.
     PodReset,
+    /// The node no longer knew the connection and led it to another pod, which reset it: 502.
+    Forgotten,
     /// The pod accepted the connection and did not answer the TLS handshake: 504 after its timeout.
     HandshakeTimeout,
     /// The target was silent for the load balancer's idle timeout: 504.
@@ -271,6 +275,7 @@ impl Outcome {
             | Self::PodRefused
             | Self::StaleConnection
             | Self::PodReset
+            | Self::Forgotten
             | Self::Drained => 502,
             Self::ConnectTimeout | Self::HandshakeTimeout | Self::ResponseTimeout => 504,
             Self::ClientTimeout => 460,
@@ -288,7 +293,7 @@ impl Outcome {
             | Self::PodReset
             | Self::HandshakeTimeout
             | Self::ResponseTimeout => Origin::Pod,
-            Self::NodeRefused | Self::ConnectTimeout => Origin::Node,
+            Self::NodeRefused | Self::ConnectTimeout | Self::Forgotten => Origin::Node,
             Self::NoRule | Self::WrongProtocol | Self::NoTarget | Self::Drained => {
                 Origin::LoadBalancer
             }
@@ -315,6 +320,7 @@ impl Outcome {
             Self::PodRefused => "pod refused",
             Self::StaleConnection => "stale connection",
             Self::PodReset => "pod reset",
+            Self::Forgotten => "connection forgotten",
             Self::HandshakeTimeout => "handshake timeout",
             Self::ResponseTimeout => "response timeout",
             Self::Drained => "target drained",

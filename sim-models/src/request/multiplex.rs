@@ -127,7 +127,9 @@ impl Channels {
         match (carrier, dial) {
             (Some(carrier), ref dial)
                 if (carrier.streams == 0 || !may_open)
-                    && dial.as_ref().is_none_or(|dial| carrier.streams <= dial.waiting()) =>
+                    && dial
+                        .as_ref()
+                        .is_none_or(|dial| carrier.streams <= dial.waiting()) =>
             {
                 carrier.streams += 1;
                 Boarding::Ride {

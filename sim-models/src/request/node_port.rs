@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use sim_core::Streams;
 
 use super::select::affinity::RefreshedBy;
-use super::{icmp, select};
+use super::{conntrack, icmp, select, snat};
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::health::service_map;
-use crate::id::{NodeId, PodId};
+use crate::id::{Arena, NodeId, PodId};
 use crate::quantity::Rate;
 
 /// Who implements Services on the nodes.
@@ -33,6 +33,32 @@ pub enum Proxy {
         /// Source: Cilium option `service-no-backend-response`, default since 1.15.
         #[serde(default)]
         service_no_backend_response: NoBackendResponse,
+
+        /// How the answer of a pod on another node finds its way back.
+        ///
+        /// Default: Snat. Dsr and Hybrid need routes between the nodes or a Geneve tunnel.
+        /// Source: Cilium option `bpf-lb-mode`.
+        #[serde(default)]
+        mode: ReturnPath,
+
+        /// What becomes of connections to a pod that is no longer ready.
+        ///
+        /// Default: Keep.
+        /// Source: cilium/cilium#42170: kept since 1.19 and in patched 1.18; removed before.
+        #[serde(default)]
+        unready_backend: UnreadyBackend,
+
+        /// The connection tracking map of each node, simulated where this or `snat` is written.
+        ///
+        /// Default: none; the maps of real nodes are large.
+        #[serde(default)]
+        conntrack: Option<conntrack::Cilium>,
+
+        /// The source ports of each node, simulated where this or `conntrack` is written.
+        ///
+        /// Default: none.
+        #[serde(default)]
+        snat: Option<snat::Cilium>,
 
         /// The agent on each node, which writes the service map.
         #[serde(default)]
@@ -60,7 +86,63 @@ pub enum Proxy {
         /// Source: Linux `XRLIM_BURST_FACTOR`.
         #[serde(default = "default_icmp_burst")]
         icmp_burst: NonZeroU32,
+
+        /// The connection table of each node, simulated where this or `snat` is written.
+        ///
+        /// Default: none; the tables of real nodes are large.
+        #[serde(default)]
+        conntrack: Option<conntrack::KubeProxy>,
+
+        /// The source ports of each node, simulated where this or `conntrack` is written.
+        ///
+        /// Default: none.
+        #[serde(default)]
+        snat: Option<snat::KubeProxy>,
     },
+}
+
+/// How the answer of a pod on another node finds its way back.
+///
+/// Source: Cilium documentation, "Kubernetes Without kube-proxy".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ReturnPath {
+    /// By the node that the connection arrived at, whose address the pod sees.
+    #[default]
+    Snat,
+    /// Straight to the load balancer: one hop less, and the pod sees the load balancer node's address.
+    Dsr,
+    /// Straight for TCP, by the node for UDP. HTTP is TCP, so it is Dsr here.
+    Hybrid,
+}
+
+/// What becomes of connections to a pod that is no longer ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnreadyBackend {
+    /// The node leads open connections to it, and no new ones.
+    #[default]
+    Keep,
+    /// The node forgets it: the next packet of an open connection goes to another pod, which resets it.
+    Remove,
+}
+
+/// The connection tables and source ports of the nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracking {
+    /// The rules of each table.
+    pub rules: conntrack::Rules,
+    /// Connections that fit into the table of each node.
+    pub capacity: Arena<NodeId, u32>,
+    /// Ports of a node towards each pod.
+    pub ports: snat::Ports,
+}
+
+/// What the size of a node's table depends on, where it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Nominal memory in GiB.
+    pub memory_gib: Option<u32>,
+    /// Virtual CPUs.
+    pub cores: Option<u32>,
 }
 
 /// What kube-proxy programs on a node.
@@ -109,6 +191,10 @@ impl Default for Proxy {
         Self::Cilium {
             algorithm: select::Algorithm::default(),
             service_no_backend_response: NoBackendResponse::default(),
+            mode: ReturnPath::default(),
+            unready_backend: UnreadyBackend::default(),
+            conntrack: None,
+            snat: None,
             agent: service_map::Config::default(),
         }
     }
@@ -223,6 +309,56 @@ impl Proxy {
         }
     }
 
+    /// The connection tables of these nodes; `None` where the scenario does not ask for them.
+    pub fn tracking(&self, nodes: impl Iterator<Item = Machine>) -> Option<Tracking> {
+        match self {
+            Self::Cilium {
+                conntrack, snat, ..
+            } => {
+                let (asked, config) = (
+                    conntrack.is_some() || snat.is_some(),
+                    conntrack.unwrap_or_default(),
+                );
+                asked.then(|| Tracking {
+                    rules: config.rules(),
+                    capacity: nodes.map(|it| config.capacity(it.memory_gib)).collect(),
+                    ports: snat.unwrap_or_default().into(),
+                })
+            }
+            Self::KubeProxy {
+                conntrack, snat, ..
+            } => {
+                let (asked, config) = (
+                    conntrack.is_some() || snat.is_some(),
+                    conntrack.unwrap_or_default(),
+                );
+                asked.then(|| Tracking {
+                    rules: config.rules(),
+                    capacity: nodes.map(|it| config.capacity(it.cores)).collect(),
+                    ports: snat.unwrap_or_default().into(),
+                })
+            }
+        }
+    }
+
+    /// Whether the answer of a pod on another node goes straight to the load balancer.
+    pub fn returns_directly(&self) -> bool {
+        match self {
+            Self::Cilium { mode, .. } => *mode != ReturnPath::Snat,
+            Self::KubeProxy { .. } => false,
+        }
+    }
+
+    /// Whether open connections to a pod that is no longer ready are led elsewhere.
+    pub fn removes_unready(&self) -> bool {
+        match self {
+            Self::Cilium {
+                unready_backend, ..
+            } => *unready_backend == UnreadyBackend::Remove,
+            Self::KubeProxy { .. } => false,
+        }
+    }
+
     /// What keeps session affinity fresh.
     pub fn affinity_refreshed_by(&self) -> RefreshedBy {
         match self {
@@ -237,7 +373,7 @@ impl Proxy {
     /// traffic under `Cluster`, none under `Local`.
     pub fn seen_at_pod(&self, policy: TrafficPolicy, second_hop: bool) -> SeenAtPod {
         let masqueraded = match self {
-            Self::Cilium { .. } => second_hop,
+            Self::Cilium { .. } => second_hop && !self.returns_directly(),
             Self::KubeProxy { .. } => policy == TrafficPolicy::Cluster,
         };
         if masqueraded {
@@ -272,6 +408,8 @@ mod tests {
             mode,
             icmp_rate: default_icmp_rate(),
             icmp_burst: default_icmp_burst(),
+            conntrack: None,
+            snat: None,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Upstream {
     pub node: Option<NodeId>,
     /// The pod behind it.
     pub pod: PodId,
+    /// The port that it comes from, where nodes track connections.
+    pub port: u16,
     /// Whose address the pod sees.
     pub seen_at_pod: SeenAtPod,
     /// Whether it crosses from one node to another.
@@ -141,6 +143,8 @@ pub struct Path {
     pub node: Option<NodeId>,
     /// The pod behind it.
     pub pod: PodId,
+    /// The port that it comes from, where nodes track connections.
+    pub port: u16,
     /// Whose address the pod sees.
     pub seen_at_pod: SeenAtPod,
     /// Whether it crosses from one node to another.
@@ -161,6 +165,7 @@ impl Upstream {
             target: path.target,
             node: path.node,
             pod: path.pod,
+            port: path.port,
             seen_at_pod: path.seen_at_pod,
             second_hop: path.second_hop,
             cross_zone: path.cross_zone,

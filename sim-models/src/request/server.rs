@@ -331,9 +331,7 @@ impl Server {
     /// Requests that wait now; with processor sharing, those beyond the number of workers.
     pub fn waiting(&self) -> u32 {
         let sharing = self.sharing.as_ref();
-        sharing.map_or(self.waiting.len() as u32, |it| {
-            it.len() as u32 - it.busy()
-        })
+        sharing.map_or(self.waiting.len() as u32, |it| it.len() as u32 - it.busy())
     }
 }
 
@@ -361,7 +359,10 @@ mod tests {
         // Factor 4 at the start, 2.5 after half of the time, 1 from its end on.
         let (slow, millis) = (SlowStart::default(), SimDuration::from_millis);
         let at = |seconds| slow.stretch(millis(10), SimDuration::from_secs(seconds));
-        assert_eq!([at(0), at(15), at(30), at(99)], [40, 25, 10, 10].map(millis));
+        assert_eq!(
+            [at(0), at(15), at(30), at(99)],
+            [40, 25, 10, 10].map(millis)
+        );
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Blueprint {
     pub links: Links,
     /// Who implements Services on the nodes.
     pub proxy: node_port::Proxy,
+    /// The nodes' connection tables and source ports; `None` where they never run out.
+    pub tracking: Option<Box<node_port::Tracking>>,
     /// The load balancer.
     pub load_balancer: LoadBalancer,
     /// Target groups.

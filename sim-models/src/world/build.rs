@@ -8,6 +8,7 @@ use super::event::Event;
 use super::health::Health;
 use super::patience::Lane;
 use super::population;
+use super::tracking::Tracking;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
 use crate::id::{
@@ -37,6 +38,10 @@ pub struct World<R> {
     // What exists -- fixed during a run.
     pub(super) links: Links,
     pub(super) encapsulation: SimDuration,
+    /// Whether the answer of a pod on another node goes straight to the load balancer.
+    pub(super) returns_directly: bool,
+    /// Whether open connections to a pod that is no longer ready are led elsewhere.
+    pub(super) removes_unready: bool,
     pub(super) nodes: Arena<NodeId, Node>,
     pub(super) pods: Arena<PodId, Pod>,
     pub(super) proxy: Proxy,
@@ -67,6 +72,8 @@ pub struct World<R> {
     pub(super) selector: Selector,
     /// Which backend a source got last time; `None` where no Service asks for it.
     pub(super) affinity: Option<Affinity>,
+    /// What nodes remember of connections; `None` where they remember all that are open.
+    pub(super) tracking: Option<Box<Tracking>>,
     /// The kernels' limit on refusals, where they send them.
     pub(super) icmp_limit: Option<icmp::RateLimit>,
     pub(super) pools: Pools,
@@ -166,6 +173,8 @@ impl<R: Recorder> World<R> {
                 Network::Overlay { .. } => blueprint.links.encapsulation,
                 Network::VpcCni | Network::CiliumChained => SimDuration::ZERO,
             },
+            returns_directly: blueprint.proxy.returns_directly(),
+            removes_unready: blueprint.health.is_some() && blueprint.proxy.removes_unready(),
             nodes: blueprint.nodes.clone(),
             pods: blueprint.places(),
             proxy: blueprint.proxy.clone(),
@@ -194,6 +203,7 @@ impl<R: Recorder> World<R> {
             calls: Slab::default(),
             selector: blueprint.proxy.selector(&streams, || blueprint.addresses()),
             affinity: affinity(blueprint),
+            tracking: Tracking::new(blueprint).map(Box::new),
             icmp_limit: blueprint.proxy.icmp_limit(),
             pools: Pools::new(load_balancer_nodes, targets),
             channels: channels(blueprint, load_balancer_nodes, targets),

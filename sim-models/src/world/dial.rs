@@ -4,7 +4,7 @@ use sim_core::{Agenda, SimDuration, SimTime};
 
 use super::build::World;
 use super::event::Event;
-use crate::id::{NodeId, PodId, RequestId, ServiceId, TargetGroupId};
+use crate::id::{LoadBalancerNodeId, NodeId, PodId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::Recorder;
 use crate::request::icmp::RateLimit;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
@@ -62,10 +62,17 @@ impl<R: Recorder> World<R> {
             return self.knock_at_node(id, group, node, agenda);
         }
         match self.backend(id, node, self.groups[group].service, agenda.now()) {
-            Some((home, pod)) => {
-                let sent = self.requests[id].at(Hop::Sent);
-                let path = self.path_over_node(id, group, node, home, pod);
-                self.establish(id, path, sent, agenda);
+            Some(backend) => {
+                let request = &self.requests[id];
+                let dialled = request.at(Hop::Sent) + self.syn_offset(request.attempts);
+                let service = self.groups[group].service;
+                match self.track(id, node, service, backend, agenda.now()) {
+                    Some(port) => {
+                        let path = self.path_over_node(id, group, node, port, backend);
+                        self.establish(id, path, dialled, agenda);
+                    }
+                    None => self.syn_again(id, agenda),
+                }
             }
             None => self.turn_back(id, node, self.groups[group].service, agenda),
         }
@@ -79,6 +86,10 @@ impl<R: Recorder> World<R> {
         service_id: ServiceId,
         now: SimTime,
     ) -> Option<(NodeId, PodId)> {
+        let remembered = match self.tracking {
+            Some(_) => self.remembered(id, node, service_id, now),
+            None => None,
+        };
         let believed = match self.health {
             Some(_) => self.believed(service_id, node, now),
             None => 0,
@@ -90,11 +101,32 @@ impl<R: Recorder> World<R> {
             None => service.endpoints.eligible(node, service.policy),
         };
         // A tracked connection keeps its backend for as long as the map has it.
-        if let Some(before) = request.pod
+        if let Some(before) = request.pod.or(remembered)
             && let Some(&kept) = eligible.iter().find(|backend| backend.1 == before)
         {
             return Some(kept);
         }
+        let (from, word) = (
+            request.load_balancer_node,
+            request.draws.word(word::BACKEND),
+        );
+        self.select(from, node, service_id, (word, believed), now)
+    }
+
+    /// The backend that a node chooses for a connection that it does not know.
+    pub(super) fn select(
+        &mut self,
+        from: LoadBalancerNodeId,
+        node: NodeId,
+        service_id: ServiceId,
+        (word, believed): (u32, usize),
+        now: SimTime,
+    ) -> Option<(NodeId, PodId)> {
+        let service = &self.services[service_id];
+        let eligible = match &self.health {
+            Some(health) => health.backends(service_id, believed, node, service.policy),
+            None => service.endpoints.eligible(node, service.policy),
+        };
         let arrival = Arrival {
             now,
             node,
@@ -103,8 +135,8 @@ impl<R: Recorder> World<R> {
             version: believed as u32,
             affinity: service.affinity.is_some(),
             eligible,
-            from: request.load_balancer_node,
-            word: request.draws.word(word::BACKEND),
+            from,
+            word,
         };
         let (Some(affinity), Some(timeout)) = (&mut self.affinity, service.affinity) else {
             let position = self.selector.pick(&arrival)?;
@@ -136,18 +168,29 @@ impl<R: Recorder> World<R> {
         if is_refused && self.icmp_limit.as_mut().is_none_or(sends) {
             return self.fail(id, Outcome::NodeRefused, now + (now - syn), agenda);
         }
-        match self.syn_retransmits.get(usize::from(request.attempts)) {
+        if is_refused {
             // The next packet may find the limit on refusals open.
-            Some(&again) if is_refused => {
+            return self.syn_again(id, agenda);
+        }
+        let end = (dialled + self.connect_timeout).max(now);
+        self.fail(id, Outcome::ConnectTimeout, end, agenda);
+    }
+
+    /// Nobody answered the first packet of a connection at a node: it is sent again, until the load balancer gives up.
+    fn syn_again(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let request = &self.requests[id];
+        let dialled = request.at(Hop::Sent);
+        let one_way = now.saturating_since(dialled + self.syn_offset(request.attempts));
+        match self.syn_retransmits.get(usize::from(request.attempts)) {
+            Some(&again) if again < self.connect_timeout => {
                 self.requests[id].attempts += 1;
-                agenda.at(dialled + again + (now - syn), Event::AtNode(id));
+                agenda.at(dialled + again + one_way, Event::AtNode(id));
             }
-            _ => self.fail(
-                id,
-                Outcome::ConnectTimeout,
-                dialled + self.connect_timeout,
-                agenda,
-            ),
+            _ => {
+                let end = (dialled + self.connect_timeout).max(now);
+                self.fail(id, Outcome::ConnectTimeout, end, agenda);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod patience;
 mod population;
 mod requests;
 mod streams;
+mod tracking;
 mod upstream;
 
 pub use blueprint::Blueprint;

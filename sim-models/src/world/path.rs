@@ -6,7 +6,7 @@ use super::build::World;
 use crate::id::{LoadBalancerNodeId, NodeId, PodId, RequestId, TargetGroupId, UpstreamId};
 use crate::observe::Recorder;
 use crate::request::node_port::SeenAtPod;
-use crate::request::pool::Path;
+use crate::request::pool::{Path, Upstream};
 use crate::request::word;
 
 impl<R: Recorder> World<R> {
@@ -26,6 +26,7 @@ impl<R: Recorder> World<R> {
             target: request.target.expect("a dialling request has a target"),
             node: None,
             pod,
+            port: 0,
             seen_at_pod: SeenAtPod::LoadBalancerNode,
             second_hop: false,
             cross_zone: self.zone_of_load_balancer_node[from] != self.nodes[home].zone,
@@ -40,8 +41,8 @@ impl<R: Recorder> World<R> {
         id: RequestId,
         group: TargetGroupId,
         node: NodeId,
-        home: NodeId,
-        pod: PodId,
+        port: u16,
+        (home, pod): (NodeId, PodId),
     ) -> Path {
         let request = &self.requests[id];
         let from = request.load_balancer_node;
@@ -61,6 +62,7 @@ impl<R: Recorder> World<R> {
             target: request.target.expect("a dialling request has a target"),
             node: Some(node),
             pod,
+            port,
             seen_at_pod: self.proxy.seen_at_pod(policy, second_hop),
             second_hop,
             cross_zone: self.zone_of_load_balancer_node[from] != zone
@@ -90,6 +92,17 @@ impl<R: Recorder> World<R> {
                 .jittered(upstream.second_leg, draws.unit32(word::SECOND_LEG))
     }
 
+    /// One way from the pod to the load balancer node, without jitter: as it came, or straight from the pod's node.
+    #[inline]
+    pub(super) fn legs_back(&self, upstream: &Upstream) -> SimDuration {
+        if self.returns_directly && upstream.second_hop {
+            let home = self.pods[upstream.pod].node;
+            let leg = self.to_node(upstream.load_balancer_node, home);
+            return leg + self.links.lookup + self.links.inside_node();
+        }
+        upstream.first_leg + upstream.second_leg
+    }
+
     /// One way from the pod to the load balancer node, with this request's jitter.
     #[inline]
     pub(super) fn way_back(&self, id: RequestId) -> SimDuration {
@@ -98,9 +111,14 @@ impl<R: Recorder> World<R> {
             // A probe comes from the pod's own node, on a connection of its own.
             return self.links.inside_node();
         };
-        let upstream = self.pools.get(connection);
-        let legs = upstream.first_leg + upstream.second_leg;
-        self.links
-            .jittered(legs, request.draws.unit32(word::WAY_BACK))
+        self.jittered_back(id, connection)
+    }
+
+    /// One way from the pod to the load balancer node on a connection, with this request's jitter.
+    #[inline]
+    pub(super) fn jittered_back(&self, id: RequestId, connection: UpstreamId) -> SimDuration {
+        let legs = self.legs_back(self.pools.get(connection));
+        let draw = self.requests[id].draws.unit32(word::WAY_BACK);
+        self.links.jittered(legs, draw)
     }
 }

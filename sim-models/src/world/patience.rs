@@ -167,12 +167,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// Nobody waits for a request any more: the load balancer has answered with this outcome, or the client has gone.
-    fn abandon(
-        &mut self,
-        id: RequestId,
-        outcome: Option<Outcome>,
-        agenda: &mut Agenda<'_, Event>,
-    ) {
+    fn abandon(&mut self, id: RequestId, outcome: Option<Outcome>, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let request = &mut self.requests[id];
         request.abandoned = true;

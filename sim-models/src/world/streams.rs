@@ -212,6 +212,7 @@ fn breaks_connection(outcome: Outcome) -> bool {
         | Outcome::PodRefused
         | Outcome::StaleConnection
         | Outcome::PodReset
+        | Outcome::Forgotten
         | Outcome::HandshakeTimeout
         | Outcome::ResponseTimeout
         | Outcome::Drained => true,

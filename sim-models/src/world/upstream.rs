@@ -30,6 +30,11 @@ impl<R: Recorder> World<R> {
         }
         let connection = self.pools.open(path, dialled);
         let one_way = self.one_way(id, connection);
+        let back = if self.returns_directly {
+            self.jittered_back(id, connection)
+        } else {
+            one_way
+        };
         if let (Some(node), Some(group)) = (path.node, self.requests[id].target_group) {
             let service = self.groups[group].service;
             self.selector.opened(node, service, pod);
@@ -46,7 +51,7 @@ impl<R: Recorder> World<R> {
         // From here on attempts are those to get into a full server.
         request.attempts = 0;
         let handshakes = if is_encrypted { 2 } else { 1 };
-        let established = dialled + (one_way + one_way) * handshakes;
+        let established = dialled + (one_way + back) * handshakes;
         request.stamp(Hop::Sent, established);
         if request.asker == Asker::Client {
             let seen = Observation::Opened {
@@ -57,6 +62,9 @@ impl<R: Recorder> World<R> {
             self.recorder.see(agenda.now(), seen);
         }
         agenda.at(established + one_way, Event::AtServer(id));
+        if self.tracking.is_some() {
+            self.touch(connection, established);
+        }
         if self.channels.is_some() {
             self.share(id, connection, established, agenda);
         }
@@ -90,6 +98,9 @@ impl<R: Recorder> World<R> {
         if self.health.is_some() && self.is_lost_on(connection) {
             return self.hold(id, agenda);
         }
+        if (self.removes_unready || self.tracking.is_some()) && !self.still_leads(id, connection) {
+            return self.mislead(id, there, agenda);
+        }
         let upstream = self.pools.get(connection);
         if let (Some(affinity), Some(node)) = (&mut self.affinity, upstream.node) {
             let service = self.groups[upstream.group].service;
@@ -106,6 +117,9 @@ impl<R: Recorder> World<R> {
         agenda: &mut Agenda<'_, Event>,
     ) {
         let now = agenda.now();
+        if self.tracking.is_some() {
+            self.touch(id, now);
+        }
         let upstream = self.pools.get(id);
         if upstream.state == UpstreamState::Shared {
             return self.leave(id, outcome, agenda);
@@ -154,11 +168,12 @@ impl<R: Recorder> World<R> {
     /// Notes when an idle connection leaves its pool, and plans a look at it then.
     pub(super) fn plan_expiry(&mut self, id: UpstreamId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
+        let back = self.legs_back(self.pools.get(id));
         let upstream = self.pools.get_mut(id);
         let closed_by_server = match upstream.server_closes_at {
             SimTime::MAX => SimTime::MAX,
             // The server's FIN needs its way to the load balancer.
-            closes_at => closes_at + upstream.first_leg + upstream.second_leg,
+            closes_at => closes_at + back,
         };
         let group = &self.groups[upstream.group];
         let (idle_timeout, max_age) = (group.idle_timeout, group.upstream.pool_max_age);
@@ -207,6 +222,10 @@ impl<R: Recorder> World<R> {
             let service = self.groups[upstream.group].service;
             self.selector.closed(node, service, upstream.pod, now);
         }
+        if self.tracking.is_some() {
+            self.untrack(id, now);
+        }
+        let upstream = self.pools.get(id);
         let seen = Observation::Closed {
             load_balancer_node: upstream.load_balancer_node,
             target: upstream.target,

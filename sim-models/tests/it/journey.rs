@@ -171,6 +171,10 @@ fn a_node_that_drops_costs_the_connect_timeout() {
     blueprint.proxy = Proxy::Cilium {
         algorithm: select::Algorithm::Random,
         service_no_backend_response: NoBackendResponse::Drop,
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: Default::default(),
     };
     let requests = requests(&blueprint);

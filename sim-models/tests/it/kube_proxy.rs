@@ -20,6 +20,8 @@ fn kube_proxy(mode: KubeProxyMode) -> Proxy {
         mode,
         icmp_rate: Rate::per_second(1.0).expect("above 0"),
         icmp_burst: NonZeroU32::new(6).expect("above 0"),
+        conntrack: None,
+        snat: None,
     }
 }
 

@@ -26,6 +26,10 @@ fn maglev_world(mode: Mode) -> Blueprint {
     blueprint.proxy = Proxy::Cilium {
         algorithm: Algorithm::Maglev(CONFIG),
         service_no_backend_response: NoBackendResponse::Reject,
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: Default::default(),
     };
     for group in blueprint.target_groups.iter_mut() {

@@ -104,6 +104,7 @@ pub(crate) fn world(
         network: Network::CiliumChained,
         links: no_distance(),
         proxy: Proxy::default(),
+        tracking: None,
         load_balancer: LoadBalancer {
             nodes: [ZoneId(0)].into_iter().collect(),
             idle_timeout: SimDuration::MAX,

@@ -67,6 +67,16 @@ impl Counts {
             self.second_hop += 1;
             self.overlay_bytes += bytes.overlay_bytes;
             self.cross_zone_bytes += on_second_hop * bytes.overlay_bytes;
+            if layout.returns_directly() {
+                // The answer takes no second hop: it crosses a zone where the pod's zone is not the load balancer node's.
+                let home = layout.node_zone(layout.pod_node(pod));
+                let straight =
+                    u64::from(layout.load_balancer_zone(request.load_balancer_node) != home);
+                self.overlay_bytes -= bytes.overlay_answer_bytes;
+                self.cross_zone_bytes -=
+                    crossed * bytes.answer_bytes + on_second_hop * bytes.overlay_answer_bytes;
+                self.cross_zone_bytes += straight * bytes.answer_bytes;
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::SimTime;
 
-use crate::cluster::address::Addresses;
+use crate::cluster::address::{self, Addresses};
 use crate::cluster::service::TrafficPolicy;
 use crate::id::{LoadBalancerNodeId, NodeId, PodId, ServiceId};
 
@@ -84,6 +84,14 @@ impl Selector {
             Self::Random => random::pick(arrival.eligible.len() as u32, arrival.word),
             Self::Maglev(tables) => tables.pick(arrival),
             Self::Ipvs(ipvs) => ipvs.pick(arrival),
+        }
+    }
+
+    /// The number that stands for a connection from this port; `drawn` where the choice does not look at the port.
+    pub fn word_of(&self, port: u16, drawn: u32) -> u32 {
+        match self {
+            Self::Random | Self::Ipvs(_) => drawn,
+            Self::Maglev(_) => address::upstream_word(port),
         }
     }
 

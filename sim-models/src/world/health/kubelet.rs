@@ -176,6 +176,7 @@ impl<R: Recorder> World<R> {
                 self.selector
                     .closed(node, service, upstream.pod, agenda.now());
             }
+            self.untrack(connection, agenda.now());
             self.pools.close(connection);
         }
         self.requests.remove(id);

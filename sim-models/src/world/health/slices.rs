@@ -101,6 +101,18 @@ impl<R: Recorder> World<R> {
         it.cursors[node].version as usize
     }
 
+    /// Whether a node's service map has an entry for a pod that is not ready, where it keeps none for those.
+    pub(in crate::world) fn knows(
+        &mut self,
+        service: ServiceId,
+        node: NodeId,
+        pod: PodId,
+        now: SimTime,
+    ) -> bool {
+        let believed = self.believed(service, node, now);
+        self.health().services[service].versions[believed].serves(pod)
+    }
+
     /// When each node's service map follows a version.
     fn shown_at(&self, service: ServiceId, version: u32) -> Vec<SimTime> {
         let health = self.health();

@@ -112,7 +112,7 @@ impl<R: Recorder> World<R> {
         }
         let service = self.groups[group].service;
         let sent = self.requests[id].at(Hop::Sent);
-        let Some((home, pod)) = self.backend(id, node, service, now) else {
+        let Some(backend) = self.backend(id, node, service, now) else {
             let load_balancer_node = self.requests[id].load_balancer_node;
             let elsewhere = !self.services[service].endpoints.all().is_empty();
             let is_refused = self.proxy.no_backend_response(elsewhere) == NoBackendResponse::Reject
@@ -124,9 +124,13 @@ impl<R: Recorder> World<R> {
             }
             return self.dial_again(id, agenda);
         };
+        let Some(port) = self.track(id, node, service, backend, now) else {
+            return self.dial_again(id, agenda);
+        };
+        let pod = backend.1;
         match self.welcome(pod, false, now) {
             Welcome::Accepted => {
-                let path = self.path_over_node(id, group, node, home, pod);
+                let path = self.path_over_node(id, group, node, port, backend);
                 let dialled = if self.requests[id].attempts == 0 {
                     sent
                 } else {
@@ -136,7 +140,7 @@ impl<R: Recorder> World<R> {
                 self.establish(id, path, dialled, agenda);
             }
             Welcome::Reset => {
-                let path = self.path_over_node(id, group, node, home, pod);
+                let path = self.path_over_node(id, group, node, port, backend);
                 let back = now + path.second_leg + path.second_leg + path.first_leg;
                 self.requests[id].pod = Some(pod);
                 self.fail(id, Outcome::PodRefused, back, agenda);

@@ -142,11 +142,17 @@ fn proxy(config: &Config) -> Proxy {
             },
             icmp_rate: Rate::per_second(1.0).expect("above 0"),
             icmp_burst: NonZeroU32::new(6).expect("above 0"),
+            conntrack: None,
+            snat: None,
         };
     }
     Proxy::Cilium {
         algorithm: select::Algorithm::Random,
         service_no_backend_response: NoBackendResponse::Drop,
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: Default::default(),
     }
 }

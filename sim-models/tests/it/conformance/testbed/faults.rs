@@ -128,6 +128,10 @@ fn world(config: &Config, events: &[Event], check: Option<&Check>, jitter: f64) 
         algorithm: Default::default(),
         // The kernel limits its refusals to one a second for each peer: nearly all are silence.
         service_no_backend_response: NoBackendResponse::Drop,
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: service_map::Config {
             reflector_wait: SimDuration::ZERO,
             reconcile: none(),

@@ -186,6 +186,10 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
             Some("drop") => NoBackendResponse::Drop,
             _ => NoBackendResponse::Reject,
         },
+        mode: Default::default(),
+        unready_backend: Default::default(),
+        conntrack: None,
+        snat: None,
         agent: agent(config),
     };
     let mut health = Health::new(1, 1);
