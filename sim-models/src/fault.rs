@@ -15,12 +15,13 @@ use crate::id::{DeploymentId, NodeId, PodId};
 pub struct Config {
     /// The thing it happens to.
     ///
-    /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Node(index: 0) or Deployment(name: "nginx").
+    /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0)
+    /// or Deployment(name: "nginx").
     pub on: Selector,
 
     /// What becomes of the thing.
     ///
-    /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected.
+    /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected, Untracked.
     /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained.
     /// For Deployments: RolledOut(broken: false).
     pub becomes: Becomes,
@@ -57,6 +58,18 @@ pub enum Selector {
         /// Range: 0 to 1. Default: 1.
         #[serde(default = "all")]
         share: f64,
+    },
+    /// The pod of a Deployment that users asked most in the second before.
+    ///
+    /// Under upstream connections that are reused, a fixed pod may hold none of them, and its fault shows nothing.
+    Busiest {
+        /// The name of an entry of `deployments`.
+        deployment: String,
+        /// When it is chosen, from the start of the run (warm-up included). Faults with the same time mean the same pod.
+        ///
+        /// Range: 0 to `from`. Default: the fault's `from`.
+        #[serde(default)]
+        at: Option<SimDuration>,
     },
     /// One node.
     Node {
@@ -154,6 +167,11 @@ pub enum Becomes {
     Deleted,
     /// A pod's labels change, so that no Service selects it any more; it runs on.
     Unselected,
+    /// All nodes lose their connection tracking entries for connections to a pod. The next packet of such a connection goes to a newly
+    /// chosen pod, which resets it; answers on their way are lost. Connections of `ip` targets have no entries and stay.
+    ///
+    /// Source: Linux connection tracking: a packet without an entry passes the NAT rules anew, whatever its TCP flags (`nf_conntrack_tcp_loose`).
+    Untracked,
     /// A node dies: pods, data plane and kubelet at once.
     Crashed,
     /// A node's kubelet hangs; its containers and its data plane go on.
@@ -214,10 +232,30 @@ pub enum What {
     Delete(Vec<PodId>, SimDuration),
     /// The labels of these pods change, so that no Service selects them any more; they run on.
     Unselect(Vec<PodId>),
+    /// All nodes lose their connection tracking entries for connections to these pods.
+    Untrack(Vec<PodId>),
+    /// The pod that clients asked most in the second before a time is chosen then, and this happens to it.
+    ToBusiest(Busiest, Effect),
     /// A node is in trouble.
     Node(NodeId, NodeTrouble),
     /// A Deployment's pods are replaced by new ones in this condition.
     RollOut(DeploymentId, PodCondition),
+}
+
+/// The pod that clients asked most in the [second](Busiest::WINDOW) before a time; of several the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busiest {
+    /// Among the pods of this Deployment.
+    pub deployment: DeploymentId,
+    /// When it is chosen.
+    pub at: SimTime,
+}
+
+impl Busiest {
+    /// For how long requests are counted.
+    ///
+    /// Source: the recordings of a real proxy (E3): the pod with most requests in the last second before its fault.
+    pub const WINDOW: SimDuration = SimDuration::from_secs(1);
 }
 
 /// Trouble of a node.
@@ -250,6 +288,8 @@ pub enum Effect {
     Delete,
     /// Pods are taken out of their Services.
     Unselect,
+    /// Connections to pods are no longer tracked.
+    Untrack,
     /// A node is in trouble.
     Node(NodeTrouble),
     /// A Deployment is rolled out, with pods in this condition.
@@ -280,6 +320,7 @@ impl Becomes {
             Self::CrashLoop { lifetime } => Effect::CrashLoop(lifetime),
             Self::Deleted => Effect::Delete,
             Self::Unselected => Effect::Unselect,
+            Self::Untracked => Effect::Untrack,
             Self::Crashed => Effect::Node(NodeTrouble::Crash),
             Self::KubeletHung => Effect::Node(NodeTrouble::KubeletHung),
             Self::KubeletRestarted => Effect::Node(NodeTrouble::KubeletRestart),
@@ -306,9 +347,23 @@ impl Effect {
             | Self::Exit
             | Self::CrashLoop(_)
             | Self::Delete
-            | Self::Unselect => "pods",
+            | Self::Unselect
+            | Self::Untrack => "pods",
             Self::Node(_) => "a node",
             Self::RollOut(_) => "a Deployment",
+        }
+    }
+
+    /// What happens where these pods meet it; `None` where it does not happen to pods.
+    pub fn on(self, pods: Vec<PodId>) -> Option<What> {
+        match self {
+            Self::Condition(condition) => Some(What::Pods(pods, condition)),
+            Self::Exit => Some(What::Exit(pods)),
+            Self::CrashLoop(lifetime) => Some(What::CrashLoop(pods, lifetime)),
+            Self::Delete => Some(What::Delete(pods, SimDuration::ZERO)),
+            Self::Unselect => Some(What::Unselect(pods)),
+            Self::Untrack => Some(What::Untrack(pods)),
+            Self::Node(_) | Self::RollOut(_) => None,
         }
     }
 
@@ -318,6 +373,7 @@ impl Effect {
             self,
             Self::Delete
                 | Self::Unselect
+                | Self::Untrack
                 | Self::RollOut(_)
                 | Self::Node(NodeTrouble::KubeletRestart | NodeTrouble::Drain)
         )
@@ -328,7 +384,7 @@ impl Selector {
     /// The kind of thing it selects, for people.
     pub fn subject(&self) -> &'static str {
         match self {
-            Self::Pod { .. } | Self::Pods { .. } => "pods",
+            Self::Pod { .. } | Self::Pods { .. } | Self::Busiest { .. } => "pods",
             Self::Node { .. } => "a node",
             Self::Deployment { .. } => "a Deployment",
         }

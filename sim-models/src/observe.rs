@@ -62,6 +62,13 @@ pub enum Health<'a> {
         /// Whether it began.
         begins: bool,
     },
+    /// A fault chose the pod that it happens to.
+    Chosen {
+        /// Which one.
+        fault: FaultId,
+        /// The pod.
+        pod: PodId,
+    },
     /// A container's process began or ceased to answer.
     Process {
         /// Of which pod.

@@ -2,7 +2,7 @@
 
 use sim_core::SimTime;
 use sim_models::control::deployment;
-use sim_models::fault::{self, Effect, Fault, NodeTrouble, Selector, What};
+use sim_models::fault::{self, Busiest, Effect, Fault, NodeTrouble, Selector, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{Health, Workload};
@@ -58,7 +58,9 @@ fn spares(scenario: &Scenario, blueprint: &Blueprint) -> Vec<DeploymentId> {
                 Effect::Node(NodeTrouble::KubeletRestart)
             ),
             Selector::Deployment { name: rolled } => rolled == name,
-            Selector::Pod { deployment, .. } | Selector::Pods { deployment, .. } => {
+            Selector::Pod { deployment, .. }
+            | Selector::Pods { deployment, .. }
+            | Selector::Busiest { deployment, .. } => {
                 deployment == name && fault.becomes.effect() == Effect::Delete
             }
         }) && blueprint.pods.iter().any(|pod| pod.deployment == id)
@@ -91,13 +93,20 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
         (Effect::RollOut(condition), Selector::Deployment { name }) => {
             What::RollOut(deployment(scenario, name)?, condition)
         }
-        _ if pods.is_empty() => return None,
-        (Effect::Condition(condition), _) => What::Pods(pods, condition),
-        (Effect::Exit, _) => What::Exit(pods),
-        (Effect::CrashLoop(lifetime), _) => What::CrashLoop(pods, lifetime),
-        (Effect::Unselect, _) => What::Unselect(pods),
-        (Effect::Delete, _) => What::Delete(pods, Default::default()),
         (Effect::Node(_) | Effect::RollOut(_), _) => return None,
+        (
+            effect,
+            Selector::Busiest {
+                deployment: name,
+                at,
+            },
+        ) => {
+            let deployment = deployment(scenario, name)?;
+            let at = SimTime::ZERO + at.unwrap_or(written.from);
+            What::ToBusiest(Busiest { deployment, at }, effect)
+        }
+        _ if pods.is_empty() => return None,
+        (effect, _) => effect.on(pods)?,
     };
     Some(Fault {
         what,
@@ -124,7 +133,9 @@ fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<
             pods.truncate((pods.len() as f64 * share).round() as usize);
             pods
         }
-        Selector::Node { .. } | Selector::Deployment { .. } => Vec::new(),
+        Selector::Busiest { .. } | Selector::Node { .. } | Selector::Deployment { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -19,9 +19,9 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 /// The Deployment exists.
 fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Diagnostic>) {
     let (field, name) = match &fault.on {
-        Selector::Pod { deployment, .. } | Selector::Pods { deployment, .. } => {
-            ("deployment", deployment)
-        }
+        Selector::Pod { deployment, .. }
+        | Selector::Pods { deployment, .. }
+        | Selector::Busiest { deployment, .. } => ("deployment", deployment),
         Selector::Deployment { name } => ("name", name),
         Selector::Node { .. } => return,
     };
@@ -61,6 +61,16 @@ fn fits(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Diag
                 .label(subject.at(&["faults", index, "until"]), "leave it out"),
         );
     }
+    if let Selector::Busiest { at: Some(at), .. } = fault.on
+        && at > fault.from
+    {
+        found.push(
+            Diagnostic::error(code::BAD_FAULT, "a pod is chosen before its fault begins").label(
+                subject.at(&["faults", index, "on", "at"]),
+                format!("expected {} or less", fault.from),
+            ),
+        );
+    }
     if fault.until.is_some_and(|until| until <= fault.from) {
         found.push(
             Diagnostic::error(code::BAD_FAULT, "a fault ends after it begins").label(
@@ -81,7 +91,7 @@ fn number(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Di
             (u64::from(deployment.replicas.get()), *index, "pods")
         }
         Selector::Node { index } => (subject.nodes(), *index, "nodes"),
-        Selector::Pods { .. } | Selector::Deployment { .. } => return,
+        Selector::Pods { .. } | Selector::Busiest { .. } | Selector::Deployment { .. } => return,
     };
     if u64::from(given) >= there {
         let message = format!("there are {there} {what}, counted from 0");

@@ -10,7 +10,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let scenario = subject.scenario;
     for (name, deployment) in scenario.deployments.iter() {
         let suffers = scenario.faults.iter().position(|fault| {
-            let pods = matches!(&fault.on, Selector::Pod { deployment, .. } | Selector::Pods { deployment, .. } if deployment == name);
+            let pods = matches!(&fault.on, Selector::Pod { deployment, .. } | Selector::Pods { deployment, .. } | Selector::Busiest { deployment, .. } if deployment == name);
             pods && matches!(fault.becomes.effect(), Effect::Condition(_))
         });
         if let (Some(index), None) = (suffers, &deployment.readiness_probe) {

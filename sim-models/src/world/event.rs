@@ -41,6 +41,10 @@ pub enum Event {
 /// None of them exists in a world in which nothing can go wrong and nobody probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthEvent {
+    /// The requests of pods are counted from here on, for a fault that will choose one.
+    Count(FaultId),
+    /// A fault chooses its pod.
+    Choose(FaultId),
     /// A fault begins.
     FaultBegins(FaultId),
     /// A fault ends.
@@ -121,7 +125,12 @@ impl Event {
     /// Who goes first at one instant: what frees a worker or a connection goes before what needs one.
     pub fn rank(&self) -> u8 {
         match self {
-            Self::Health(HealthEvent::FaultBegins(_) | HealthEvent::FaultEnds(_)) => BREAKS,
+            Self::Health(
+                HealthEvent::Count(_)
+                | HealthEvent::Choose(_)
+                | HealthEvent::FaultBegins(_)
+                | HealthEvent::FaultEnds(_),
+            ) => BREAKS,
             Self::Health(_) => CHANGES_HEALTH,
             Self::Served(_) | Self::Shared(_) => FREES_WORKER,
             Self::Returned(_) => FREES_CONNECTION,
@@ -180,6 +189,8 @@ impl Event {
 impl HealthEvent {
     fn kind(&self) -> &'static str {
         match self {
+            Self::Count(_) => "count for a fault begins",
+            Self::Choose(_) => "fault chooses its pod",
             Self::FaultBegins(_) => "fault begins",
             Self::FaultEnds(_) => "fault ends",
             Self::Probe(_) => "probe",
@@ -241,6 +252,8 @@ impl HealthEvent {
             Self::Sigterm(pod) => (41, pod.index()),
             Self::Gone(pod) => (42, pod.index()),
             Self::SyncDeployment(deployment) => (43, deployment.index()),
+            Self::Count(fault) => (44, fault.index()),
+            Self::Choose(fault) => (45, fault.index()),
         }
     }
 }

@@ -95,8 +95,8 @@ impl<R: Recorder> World<R> {
             let back = there + (there - sent);
             return self.fail(id, Outcome::StaleConnection, back, agenda);
         }
-        if self.health.is_some() && self.is_lost_on(connection) {
-            return self.hold(id, agenda);
+        if self.health.is_some() && !self.carries(id, connection, there, agenda) {
+            return;
         }
         if (self.removes_unready || self.tracking.is_some()) && !self.still_leads(id, connection) {
             return self.mislead(id, there, agenda);
@@ -130,7 +130,9 @@ impl<R: Recorder> World<R> {
             outcome,
             Outcome::Ok | Outcome::Overloaded(_) | Outcome::PodError(_)
         );
-        let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO);
+        let health = self.health.as_deref();
+        let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO)
+            || health.is_some_and(|it| it.is_leaving(upstream.pod));
         let capacity = group.upstream.pool_max_idle;
         if broken || at_once || self.is_worn(id, now) || capacity == Some(0) {
             return self.close(id, now);

@@ -1,7 +1,9 @@
 //! What holds of the models as a whole: laws, theory, and the recordings of the real components.
 
 mod ages;
+mod capture;
 mod conformance;
+mod detection;
 mod errors;
 mod health;
 mod invariants;
@@ -14,4 +16,5 @@ mod selection;
 mod spread;
 mod streams;
 mod support;
+mod target_health;
 mod tracking;

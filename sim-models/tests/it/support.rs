@@ -18,8 +18,8 @@ use sim_models::request::protocol::{Http2, Protocol};
 use sim_models::request::server::{self, Discipline, KeepAlive, Software, WhenFull};
 use sim_models::request::{Request, dns, pool, retry};
 use sim_models::world::blueprint::{
-    Blueprint, DEFAULT_EVENT_BUDGET, Deployment, LoadBalancer, Population, RequestClass, Run,
-    Service, TargetGroup,
+    Blueprint, DEFAULT_EVENT_BUDGET, Deployment, Health, LoadBalancer, Population, RequestClass,
+    Run, Service, TargetGroup,
 };
 use sim_models::world::{self, Ended};
 
@@ -199,6 +199,27 @@ pub(crate) fn no_distance() -> Links {
         encapsulation: SimDuration::ZERO,
         lookup: SimDuration::ZERO,
         mtu: 9001,
+    }
+}
+
+/// Nothing in the control plane takes time.
+pub(crate) fn at_once(health: &mut Health) {
+    let none = || Dist::Constant(SimDuration::ZERO);
+    health.watch_delay = none();
+    health.scheduling = none();
+    health.workload_sync = SimDuration::ZERO;
+    health.kubelet.loop_hop = none();
+    health.kubelet.status_write = none();
+    health.endpoint_slice_controller.sync = none();
+    let controller = &mut health.aws_controller;
+    controller.watch_delay = none();
+    controller.reconcile = SimDuration::ZERO;
+    controller.security_group_reconcile = SimDuration::ZERO;
+    controller.api.register = SimDuration::ZERO;
+    controller.api.deregister = SimDuration::ZERO;
+    for group in health.target_groups.iter_mut() {
+        group.register_propagation = none();
+        group.deregister_propagation = none();
     }
 }
 

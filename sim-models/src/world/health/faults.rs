@@ -1,10 +1,12 @@
 //! Faults at work: conditions begin and end.
 
+use std::cmp::Reverse;
+
 use sim_core::{Agenda, SimTime};
 
 use super::plan;
 use crate::cluster::condition::PodCondition;
-use crate::fault::{NodeTrouble, What};
+use crate::fault::{Busiest, NodeTrouble, What};
 use crate::id::{FaultId, PodId};
 use crate::observe::{self, Recorder};
 use crate::world::build::World;
@@ -60,8 +62,55 @@ impl<R: Recorder> World<R> {
                     self.pod_changed(pod, agenda);
                 }
             }
-            What::Exit(_) | What::Delete(..) | What::Unselect(_) | What::RollOut(..) => {}
+            What::Untrack(pods) if begins => {
+                for pod in pods {
+                    self.health_mut().pods[pod].untracked_at = agenda.now();
+                }
+            }
+            What::ToBusiest(..) => unreachable!("the pod is chosen before the fault begins"),
+            What::Exit(_)
+            | What::Delete(..)
+            | What::Unselect(_)
+            | What::Untrack(_)
+            | What::RollOut(..) => {}
         }
+    }
+
+    /// The pods among which a fault will choose the busiest are counted from now on.
+    pub(super) fn on_count(&mut self, id: FaultId) {
+        let counts = self.counts(id);
+        self.health_mut().counted.insert(id, counts);
+    }
+
+    /// A fault chooses the pod that was asked most since the count began.
+    pub(super) fn on_choose(&mut self, id: FaultId, now: SimTime) {
+        let before = self.health_mut().counted.remove(&id).unwrap_or_default();
+        let after = self.counts(id).into_iter();
+        // A new pod in an old one's place counts from nothing.
+        let asked = after.zip(before);
+        let asked =
+            asked.map(|((pod, after), (_, before))| (after.saturating_sub(before), Reverse(pod)));
+        let there = asked.filter(|(_, Reverse(pod))| self.health().pods[*pod].exists());
+        let busiest = there.max().map(|(_, Reverse(pod))| pod);
+        let fault = &mut self.health_mut().faults[id];
+        if let What::ToBusiest(_, effect) = fault.what {
+            let what = effect.on(busiest.into_iter().collect());
+            fault.what = what.expect("only what happens to pods happens to the busiest");
+        }
+        if let Some(pod) = busiest {
+            self.tell(now, observe::Health::Chosen { fault: id, pod });
+        }
+    }
+
+    /// How often clients asked each pod that a fault chooses from.
+    fn counts(&self, id: FaultId) -> Vec<(PodId, u64)> {
+        let health = self.health();
+        let What::ToBusiest(Busiest { deployment, .. }, _) = health.faults[id].what else {
+            return Vec::new();
+        };
+        let pods = self.pods.enumerate();
+        let own = pods.filter(|(_, pod)| pod.deployment == deployment);
+        own.map(|(id, _)| (id, health.pods[id].asked)).collect()
     }
 
     /// A pod's condition begins, or ends.

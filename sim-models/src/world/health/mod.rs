@@ -4,6 +4,8 @@
 //! well, [`kubelet`] notices for its [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
 //! side, [`nodes`] is what happens to a node that falls silent. [`faults`] sets it all off.
 
+use std::collections::BTreeMap;
+
 use sim_core::{Agenda, DistError, Sampler, SimDuration, SimTime, StreamName, Streams};
 
 use super::RunError;
@@ -12,7 +14,7 @@ use super::build::World;
 use super::event::{Event, HealthEvent};
 use crate::cluster::service::TrafficPolicy;
 use crate::control::{aws_controller, kubelet as kubelet_config, node_lifecycle};
-use crate::fault::Fault;
+use crate::fault::{Busiest, Fault, What};
 use crate::health::{endpoint_slice, service_map, target_group};
 use crate::id::{
     Arena, DeploymentId, FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ProberId, ServiceId,
@@ -36,6 +38,8 @@ mod trouble;
 pub(super) struct Health {
     settings: Settings,
     faults: Arena<FaultId, Fault>,
+    /// How often pods had been asked when the count for a fault began.
+    counted: BTreeMap<FaultId, Vec<(PodId, u64)>>,
     workloads: Arena<DeploymentId, Workload>,
     pods: Arena<PodId, pod::Pod>,
     nodes: Arena<NodeId, nodes::Node>,
@@ -116,6 +120,7 @@ impl Health {
         let (groups, views) = targets::registered(blueprint, &settings, streams);
         Ok(Some(Self {
             faults: config.faults.clone(),
+            counted: BTreeMap::new(),
             nodes: nodes::in_order(blueprint, config, streams),
             lifecycle: nodes::Lifecycle::new(&settings.lifecycle, streams),
             bucket: aws_controller::Bucket::new(&settings.controller.api),
@@ -137,6 +142,12 @@ impl Health {
     pub(super) fn first_events(&self) -> Vec<(SimTime, Event)> {
         let mut events = Vec::new();
         for (id, fault) in self.faults.enumerate() {
+            if let What::ToBusiest(Busiest { at, .. }, _) = fault.what {
+                let since =
+                    SimTime::from_nanos(at.as_nanos().saturating_sub(Busiest::WINDOW.as_nanos()));
+                events.push((since, HealthEvent::Count(id)));
+                events.push((at.min(fault.from), HealthEvent::Choose(id)));
+            }
             events.push((fault.from, HealthEvent::FaultBegins(id)));
             events.extend(fault.until.map(|at| (at, HealthEvent::FaultEnds(id))));
         }
@@ -161,6 +172,11 @@ impl Health {
         policy: TrafficPolicy,
     ) -> &[(NodeId, PodId)] {
         self.services[service].versions[version].backends(node, policy)
+    }
+
+    /// Whether a pod's process accepts nothing new: it closes each connection after its answer.
+    pub(super) fn is_leaving(&self, pod: PodId) -> bool {
+        !self.pods[pod].listening
     }
 
     /// The targets that a load balancer node sends requests to, by position.
@@ -258,6 +274,8 @@ impl<R: Recorder> World<R> {
         match event {
             HealthEvent::FaultBegins(fault) => self.on_fault(fault, true, agenda),
             HealthEvent::FaultEnds(fault) => self.on_fault(fault, false, agenda),
+            HealthEvent::Count(fault) => self.on_count(fault),
+            HealthEvent::Choose(fault) => self.on_choose(fault, agenda.now()),
             HealthEvent::Probe(prober) => self.on_probe(prober, agenda),
             HealthEvent::ProbeDeadline(prober) => self.on_probe_deadline(prober, agenda),
             HealthEvent::Relist(pod) => self.on_relist(pod, agenda),

@@ -57,6 +57,10 @@ pub(super) struct Pod {
     /// The next relist that will show a change.
     pub(super) relist_at: Option<SimTime>,
     pub(super) changes: u64,
+    /// Requests of clients that reached it.
+    pub(super) asked: u64,
+    /// When nodes last lost their entries of connections to it.
+    pub(super) untracked_at: SimTime,
 }
 
 /// The process in a pod.
@@ -175,6 +179,8 @@ impl Pod {
             looks_at: None,
             relist_at: None,
             changes: 0,
+            asked: 0,
+            untracked_at: SimTime::ZERO,
         }
     }
 

@@ -188,11 +188,53 @@ impl<R: Recorder> World<R> {
     }
 
     /// Whether packets on a connection are lost: some node on its way does not answer.
-    pub(in crate::world) fn is_lost_on(&self, connection: UpstreamId) -> bool {
+    fn is_lost_on(&self, connection: UpstreamId) -> bool {
         let upstream = self.pools.get(connection);
         let nodes = &self.health().nodes;
         let lost = |node: NodeId| !nodes[node].reachable();
         upstream.node.is_some_and(lost) || lost(self.pods[upstream.pod].node)
+    }
+
+    /// Whether a reused connection carries a request to its pod, where it would arrive `there`.
+    ///
+    /// A packet of a connection that nodes do not track any more is translated anew. The pod that it goes to, even if it is the same
+    /// one, knows no connection from that address and port, and resets it.
+    pub(in crate::world) fn carries(
+        &mut self,
+        id: RequestId,
+        connection: UpstreamId,
+        there: SimTime,
+        agenda: &mut Agenda<'_, Event>,
+    ) -> bool {
+        if self.is_lost_on(connection) {
+            self.hold(id, agenda);
+            return false;
+        }
+        let upstream = self.pools.get(connection);
+        let (Some(node), true) = (upstream.node, self.is_untracked(connection)) else {
+            return true;
+        };
+        let service = self.groups[upstream.group].service;
+        let believed = self.believed(service, node, there);
+        let policy = self.services[service].policy;
+        let sent = self.requests[id].at(Hop::Sent);
+        if self
+            .health()
+            .backends(service, believed, node, policy)
+            .is_empty()
+        {
+            self.hold(id, agenda);
+        } else {
+            self.fail(id, Outcome::Forgotten, there + (there - sent), agenda);
+        }
+        false
+    }
+
+    /// Whether the nodes have lost their entries of a connection since it was opened.
+    fn is_untracked(&self, connection: UpstreamId) -> bool {
+        let upstream = self.pools.get(connection);
+        upstream.node.is_some()
+            && upstream.opened_at < self.health().pods[upstream.pod].untracked_at
     }
 
     /// Nobody will answer a request: whoever sent it gives up after a silence of its own length.
@@ -225,7 +267,9 @@ impl<R: Recorder> World<R> {
             self.hold(id, agenda);
             return false;
         }
-        let it = &self.health().pods[pod];
+        let by_client = self.requests[id].asker == Asker::Client;
+        let it = &mut self.health_mut().pods[pod];
+        it.asked += u64::from(by_client);
         let answers = match it.process {
             Process::Running { answers_from, .. } => now >= answers_from,
             Process::Exited { .. } | Process::Gone => false,
@@ -319,10 +363,15 @@ impl<R: Recorder> World<R> {
                     self.servers[pod].release();
                 }
                 PodCondition::Serving | PodCondition::Erroring(_) | PodCondition::Slow(_) => {
-                    if reachable {
+                    if !reachable {
+                        self.servers[pod].release();
+                    } else if self.is_answer_lost(id) {
+                        self.begin_next(pod, agenda);
+                        self.hold(id, agenda);
+                        return false;
+                    } else {
                         return true;
                     }
-                    self.servers[pod].release();
                 }
             }
         }
@@ -332,6 +381,21 @@ impl<R: Recorder> World<R> {
             self.reset(id, agenda);
         }
         false
+    }
+
+    /// Whether the nodes have lost the entry by which they would translate the answer back.
+    fn is_answer_lost(&self, id: RequestId) -> bool {
+        let connection = self.requests[id].connection;
+        connection.is_some_and(|connection| self.is_untracked(connection))
+    }
+
+    /// A worker is done and begins what waits.
+    fn begin_next(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        if let Some(next) = self.servers[pod].release() {
+            let request = &mut self.requests[next];
+            request.stamp(Hop::Started, agenda.now());
+            agenda.after(request.demand, Event::Served(next));
+        }
     }
 
     /// The process in a pod no longer takes part: what waited in its queue is held or reset.

@@ -34,7 +34,11 @@ pub(super) enum Class {
 pub(super) fn class(config: &Config) -> Class {
     let lb = &config.lb;
     let random = matches!(lb.algorithm, Algorithm::Random | Algorithm::Random2);
+    let repeats = lb.retries > 0 || lb.next_upstream != "off";
     match lb.kind {
+        _ if lb.passive.is_some() || repeats => Class::Nothing(
+            "passive checks and repeats are the recorded proxy's own; simulated without",
+        ),
         _ if config.nat.kind == NatKind::NftJhashSrc => Class::Nothing(
             "which pods the hash of the source address gives is not in the file; simulated as another such hash",
         ),
@@ -59,11 +63,6 @@ pub(super) fn understood(config: &Config) -> Result<(), String> {
             Err(otherwise.to_owned())
         }
     };
-    must(lb.passive.is_none(), "passive checks are not modelled yet")?;
-    must(
-        lb.retries == 0 && lb.next_upstream == "off",
-        "retries are not modelled yet",
-    )?;
     must(
         cluster.placement.len() == cluster.nodes
             && cluster.placement.iter().sum::<u32>() == cluster.pods,

@@ -1,55 +1,65 @@
 //! E3, E4 and E6: pods that break, endpoints that are removed, and checks that find out.
-//!
-//! Requests that keep a connection are not judged here: the recordings break the pod that is busiest while they run.
+
+use std::num::NonZeroU32;
 
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
-use sim_core::{Dist, SimDuration, SimTime, Streams};
+use sim_core::{Dist, SimDuration, SimTime, StreamName, Streams};
 use sim_models::cluster::condition::{Erroring, PodCondition, Slow};
-use sim_models::fault::{Fault, What};
+use sim_models::fault::{Busiest, Effect, Fault, What};
 use sim_models::health::health_check::Cadence;
 use sim_models::health::service_map;
 use sim_models::health::target_group::TargetState;
-use sim_models::id::{Id, PodId};
+use sim_models::id::{DeploymentId, PodId};
 use sim_models::observe::{Health as Seen, Observation, Recorder};
 use sim_models::request::node_port::{NoBackendResponse, Proxy};
 use sim_models::request::{Hop, Outcome};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::Health;
 
-use super::judge::Comparisons;
-use super::record::{Config, Recording, TargetType};
-use super::{Verdict, cluster};
+use super::record::Config;
+use super::{Verdict, checks, cluster, windows};
 use crate::support;
 
-const SEEDS: u64 = 200;
 const SEED: u64 = 1911;
-/// Slack of error shares.
-const SHARE: f64 = 0.01;
 
 /// Something that the testbed did at a time.
 #[derive(Deserialize)]
-struct Event {
-    t_s: f64,
-    kind: Kind,
-    pod: String,
-    mode: Option<Mode>,
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    pub(super) t_s: f64,
+    pub(super) kind: Kind,
+    pub(super) pod: Victim,
+    pub(super) mode: Option<Mode>,
+    /// The time is later by a uniform share of this.
     #[serde(default)]
-    jitter_s: f64,
+    pub(super) jitter_s: f64,
+    /// The nodes' entries of connections to the pod are deleted too.
+    #[serde(default)]
+    flush_conntrack: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(super) enum Kind {
     PodFault,
     EndpointRemove,
     TargetDeregister,
 }
 
+/// To which pod it happened.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Victim {
+    Numbered(u32),
+    /// The one that got most requests in the second before the first event.
+    Busiest,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Mode {
+pub(super) enum Mode {
     Ok,
     #[serde(rename = "500")]
     Error,
@@ -58,63 +68,91 @@ enum Mode {
     Slow,
 }
 
+/// An active check.
 #[derive(Deserialize)]
-struct Check {
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
     inter_s: f64,
-    fall: std::num::NonZeroU32,
-    rise: std::num::NonZeroU32,
+    fall: NonZeroU32,
+    rise: NonZeroU32,
     timeout_s: f64,
+    #[serde(rename = "kind")]
+    _kind: CheckKind,
 }
 
-/// What became of a file of E3, E4 or E6.
-pub(super) fn verdict(file: &Value) -> Verdict {
-    match judged(file) {
-        Ok(comparisons) => Verdict::Judged(comparisons),
-        Err(why) => Verdict::NotJudged(why),
-    }
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CheckKind {
+    Http,
 }
 
-fn judged(file: &Value) -> Result<Comparisons, String> {
-    let recording = Recording::read(file).or_else(|why| {
-        // The single long run of a detection file has no spread of its own, and needs none.
-        let twice = with_two_runs(file).ok_or(why)?;
-        Recording::read(&twice)
-    })?;
-    let config = &recording.config;
-    cluster::understood(config)?;
-    if config.lb.upstream_keepalive > 0 {
-        return Err(
-            "the busiest pod is chosen while the recording runs, or the reuse was not isolated"
-                .into(),
-        );
-    }
-    let events: Vec<Event> = config
-        .events
-        .iter()
-        .map(|event| Event::deserialize(event).map_err(|why| format!("an event: {why}")))
-        .collect::<Result<_, _>>()?;
-    let check = match &config.lb.active_check {
-        Some(check) => Some(Check::deserialize(check).map_err(|why| format!("a check: {why}"))?),
-        None => None,
-    };
-    let runs = file["runs"].as_array().ok_or("there are no runs")?;
-    match (file["experiment"].as_str(), &check) {
-        (Some("E6"), Some(check)) if config.lb.target_type == TargetType::Ip => {
-            Ok(detection_times(config, &events, check, runs))
+/// A configuration with what happens in it.
+pub(super) struct Course {
+    pub(super) config: Config,
+    pub(super) events: Vec<Event>,
+    pub(super) check: Option<Check>,
+}
+
+impl TryFrom<String> for Victim {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let number = name.strip_prefix('p').and_then(|it| it.parse().ok());
+        match number {
+            Some(number) => Ok(Self::Numbered(number)),
+            None if name == "busiest" => Ok(Self::Busiest),
+            None => Err(format!("{name:?} is not a pod")),
         }
-        (Some("E6"), Some(check)) => Ok(flapping(config, &events, check, runs)),
-        (Some("E4"), Some(check)) => Ok(emptied_node(config, &events, check, runs)),
-        (_, None) => Ok(error_shares(config, &events, runs)),
-        _ => Err("an active check in an experiment without one".into()),
     }
 }
 
-fn with_two_runs(file: &Value) -> Option<Value> {
-    let mut twice = file.clone();
-    let runs = twice["runs"].as_array_mut()?;
-    let first = runs.first()?.clone();
-    runs.push(first);
-    Some(twice)
+impl Event {
+    /// When it happened, with this share of its own jitter.
+    pub(super) fn at(&self, jitter: f64) -> f64 {
+        self.t_s + jitter * self.jitter_s
+    }
+}
+
+impl Course {
+    fn read(file: &Value) -> Result<Self, String> {
+        let config = Config::read(file)?;
+        cluster::understood(&config)?;
+        let events = config.events.iter();
+        let events =
+            events.map(|it| Event::deserialize(it).map_err(|why| format!("an event: {why}")));
+        let check = config.lb.active_check.as_ref();
+        let check = check.map(|it| Check::deserialize(it).map_err(|why| format!("a check: {why}")));
+        let (events, check) = (events.collect::<Result<Vec<_>, _>>()?, check.transpose()?);
+        let pods = config.cluster.pods;
+        let outside = |it: &Event| matches!(it.pod, Victim::Numbered(number) if number >= pods);
+        match events.first() {
+            None => Err("nothing happens".into()),
+            Some(_) if events.iter().any(outside) => Err("a pod outside the cluster".into()),
+            Some(_) => Ok(Self {
+                config,
+                events,
+                check,
+            }),
+        }
+    }
+}
+
+/// What became of a file of E3, E4 or E6: by the fields of its configuration, which rule?
+pub(super) fn verdict(file: &Value) -> Verdict {
+    let course = match Course::read(file) {
+        Ok(course) => course,
+        Err(why) => return Verdict::NotJudged(why),
+    };
+    let judged = match (cluster::class(&course.config), &course.check) {
+        (cluster::Class::Nothing(why), _) => {
+            let beside = windows::beside(&course, &file["runs"]);
+            return Verdict::Shown(format!("{why}; {beside}"));
+        }
+        (_, Some(_)) => checks::judge(&course, file),
+        (cluster::Class::Pooled, None) => windows::with_reuse(&course, &file["runs"]),
+        (cluster::Class::NoReuse, None) => windows::without_reuse(&course, &file["runs"]),
+    };
+    judged.map_or_else(Verdict::NotJudged, Verdict::Judged)
 }
 
 fn seconds(value: f64) -> SimDuration {
@@ -122,7 +160,12 @@ fn seconds(value: f64) -> SimDuration {
 }
 
 /// The recorded cluster, with what happened to it. `jitter` is a share of each event's own.
-fn world(config: &Config, events: &[Event], check: Option<&Check>, jitter: f64) -> Blueprint {
+fn world(course: &Course, jitter: f64) -> Blueprint {
+    let Course {
+        config,
+        events,
+        check,
+    } = course;
     let mut blueprint = cluster::blueprint(config, 1.0);
     blueprint.proxy = Proxy::Cilium {
         algorithm: Default::default(),
@@ -134,15 +177,16 @@ fn world(config: &Config, events: &[Event], check: Option<&Check>, jitter: f64) 
         snat: None,
         agent: service_map::Config {
             reflector_wait: SimDuration::ZERO,
-            reconcile: none(),
+            reconcile: Dist::Constant(SimDuration::ZERO),
         },
     };
     let mut health = Health::new(1, 1);
-    at_once(&mut health);
+    // The testbed changes rules and targets by hand.
+    support::at_once(&mut health);
     for group in health.target_groups.iter_mut() {
         let it = &mut group.health_check;
         // Without a check in the recording the first one comes after the end.
-        it.interval = seconds(check.map_or(1e6, |check| check.inter_s));
+        it.interval = seconds(check.as_ref().map_or(1e6, |check| check.inter_s));
         if let Some(check) = check {
             it.timeout = seconds(check.timeout_s);
             it.unhealthy_threshold = check.fall;
@@ -150,53 +194,57 @@ fn world(config: &Config, events: &[Event], check: Option<&Check>, jitter: f64) 
             it.cadence = Cadence::End;
         }
     }
+    // The busiest pod is chosen once, at the first event.
+    let chosen_at = SimTime::ZERO + seconds(events[0].at(jitter));
     for (index, event) in events.iter().enumerate() {
-        let pod = pod(event);
-        let from = SimTime::ZERO + seconds(event.t_s + jitter * event.jitter_s);
-        let what = match (event.kind, event.mode) {
-            (Kind::PodFault, Some(mode)) => match condition(config, mode) {
-                Some(condition) => What::Pods(vec![pod], condition),
-                None => continue,
-            },
-            _ => What::Unselect(vec![pod]),
-        };
+        let from = SimTime::ZERO + seconds(event.at(jitter));
         // A fault lasts until the pod is told otherwise.
-        let later = events[index + 1..].iter();
-        let until = later
-            .filter(|it| it.kind == Kind::PodFault && it.pod == event.pod)
-            .map(|it| SimTime::ZERO + seconds(it.t_s))
-            .next()
-            .filter(|_| event.kind == Kind::PodFault);
-        health.faults.push(Fault { what, from, until });
+        let mut later = events[index + 1..].iter();
+        let next = later.find(|it| it.kind == Kind::PodFault && it.pod == event.pod);
+        let next = next.filter(|_| event.kind == Kind::PodFault);
+        let until = next.map(|it| SimTime::ZERO + seconds(it.at(jitter)));
+        for effect in effects(config, event) {
+            health.faults.push(Fault {
+                what: what(effect, event.pod, chosen_at),
+                from,
+                until,
+            });
+        }
     }
     blueprint.health = Some(Box::new(health));
     blueprint.load_balancer.syn_retransmits.clear();
     blueprint
 }
 
-fn none() -> Dist {
-    Dist::Constant(SimDuration::ZERO)
-}
-
-/// Nothing in the control plane takes time: the testbed changes rules and targets by hand.
-fn at_once(health: &mut Health) {
-    health.watch_delay = none();
-    health.endpoint_slice_controller.sync = none();
-    let controller = &mut health.aws_controller;
-    controller.watch_delay = none();
-    controller.reconcile = SimDuration::ZERO;
-    controller.security_group_reconcile = SimDuration::ZERO;
-    controller.api.register = SimDuration::ZERO;
-    controller.api.deregister = SimDuration::ZERO;
-    for group in health.target_groups.iter_mut() {
-        group.register_propagation = none();
-        group.deregister_propagation = none();
+/// What an event does to its pod.
+fn effects(config: &Config, event: &Event) -> Vec<Effect> {
+    match (event.kind, event.mode) {
+        (Kind::PodFault, Some(mode)) => condition(config, mode)
+            .map(Effect::Condition)
+            .into_iter()
+            .collect(),
+        (Kind::PodFault, None) => Vec::new(),
+        (Kind::EndpointRemove, _) if event.flush_conntrack => {
+            vec![Effect::Unselect, Effect::Untrack]
+        }
+        (Kind::EndpointRemove | Kind::TargetDeregister, _) => vec![Effect::Unselect],
     }
 }
 
-fn pod(event: &Event) -> PodId {
-    let number = event.pod.strip_prefix('p').and_then(|it| it.parse().ok());
-    PodId(number.expect("without reuse the pod has a number"))
+fn what(effect: Effect, pod: Victim, chosen_at: SimTime) -> What {
+    match pod {
+        Victim::Numbered(number) => effect.on(vec![PodId(number)]).expect("it happens to a pod"),
+        Victim::Busiest => {
+            let deployment = DeploymentId(0);
+            What::ToBusiest(
+                Busiest {
+                    deployment,
+                    at: chosen_at,
+                },
+                effect,
+            )
+        }
+    }
 }
 
 fn condition(config: &Config, mode: Mode) -> Option<PodCondition> {
@@ -215,223 +263,61 @@ fn condition(config: &Config, mode: Mode) -> Option<PodCondition> {
     }
 }
 
+/// A request as the testbed saw it.
+pub(super) struct Sent {
+    /// When it was sent, in seconds.
+    pub(super) at: f64,
+    pub(super) failed: bool,
+    /// Which pod answered, well or with an error.
+    pub(super) answered_by: Option<PodId>,
+}
+
 /// What a simulated run shows.
 #[derive(Default)]
-struct Log {
-    /// When each request was sent, and whether it failed.
-    requests: Vec<(f64, bool)>,
-    /// When each target was found unhealthy.
-    down: Vec<(f64, u32)>,
+pub(super) struct Log {
+    /// The share of its jitter by which each event came later.
+    pub(super) jitter: f64,
+    pub(super) requests: Vec<Sent>,
+    /// When each target was found unhealthy, by its position.
+    pub(super) down: Vec<(f64, u32)>,
+    /// The busiest pod, where one was chosen.
+    pub(super) chosen: Option<PodId>,
 }
 
 impl Recorder for Log {
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        let at = |time: SimTime| time.as_nanos() as f64 / 1e9;
         match seen {
             Observation::Finished(request) => {
-                let sent = request.at(Hop::Client).as_nanos() as f64 / 1e9;
-                self.requests.push((sent, request.outcome != Outcome::Ok));
+                let answered = matches!(request.outcome, Outcome::Ok | Outcome::PodError(_));
+                self.requests.push(Sent {
+                    at: at(request.at(Hop::Client)),
+                    failed: request.outcome != Outcome::Ok,
+                    answered_by: request.pod.filter(|_| answered),
+                });
             }
             Observation::Health(Seen::Target {
                 target,
                 state: TargetState::Unhealthy,
                 ..
-            }) => self.down.push((now.as_nanos() as f64 / 1e9, target.0)),
+            }) => self.down.push((at(now), target.0)),
+            Observation::Health(Seen::Chosen { pod, .. }) => self.chosen = Some(pod),
             _ => {}
         }
     }
 }
 
-impl Log {
-    /// Share of the requests sent in a window that failed.
-    fn error_share(&self, from: f64, to: f64) -> f64 {
-        let sent = self
-            .requests
-            .iter()
-            .filter(|&&(at, _)| at >= from && at < to);
-        let (all, failed) = sent.fold((0.0, 0.0), |(all, bad), &(_, failed)| {
-            (all + 1.0, bad + f64::from(u8::from(failed)))
-        });
-        failed / f64::max(all, 1.0)
-    }
-}
-
-fn simulate(config: &Config, events: &[Event], check: Option<&Check>) -> Vec<(f64, Log)> {
+/// Runs the recorded course of events with the first seeds.
+pub(super) fn simulate(course: &Course, seeds: u64) -> Vec<Log> {
     let run = |replication: u64| {
-        let name = sim_core::StreamName::new("jitter of the recording");
+        let name = StreamName::new("jitter of the recording");
         let jitter = Streams::new(SEED, replication).nth(name, 0, 0).unit().get();
-        let blueprint = world(config, events, check, jitter);
-        let run = support::run(&blueprint, SEED, replication, Log::default());
-        (jitter, run.recorder)
-    };
-    (0..SEEDS).into_par_iter().map(run).collect()
-}
-
-/// Mean and squared error of the mean.
-fn mean(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, squares / (n - 1.0).max(1.0) / n)
-}
-
-fn compare(name: &str, recorded: &[f64], simulated: &[f64], slack: f64) -> (String, f64, f64, f64) {
-    let ((a, ea), (b, eb)) = (mean(recorded), mean(simulated));
-    (name.into(), a, b, 4.0 * (ea + eb).sqrt() + slack)
-}
-
-/// Error shares before the first event, between the two, and after the last.
-fn error_shares(config: &Config, events: &[Event], runs: &[Value]) -> Comparisons {
-    let simulated = simulate(config, events, None);
-    let share = |run: &Value, phase: &str| {
-        let it = &run["phases"][phase];
-        let number = |key: &str| it[key].as_f64().unwrap_or(0.0);
-        number("errors") / number("requests").max(1.0)
-    };
-    let first = &events[0];
-    let last = &events[events.len() - 1];
-    let at = |event: &Event, jitter: f64| event.t_s + jitter * event.jitter_s;
-    let end = config.load.duration_s;
-    let names: &[(&str, u8)] = if events.len() == 2 {
-        &[
-            ("before_fault", 0),
-            ("fault_to_removal", 1),
-            ("after_removal", 2),
-        ]
-    } else {
-        &[("before", 0), ("after", 2)]
-    };
-    let figures = names.iter().map(|&(phase, which)| {
-        let recorded: Vec<f64> = runs.iter().map(|run| share(run, phase)).collect();
-        let of = |(jitter, log): &(f64, Log)| match which {
-            0 => log.error_share(0.0, at(first, *jitter)),
-            1 => log.error_share(at(first, *jitter), at(last, *jitter)),
-            _ => log.error_share(at(last, *jitter), end),
+        let blueprint = world(course, jitter);
+        let log = Log {
+            jitter,
+            ..Log::default()
         };
-        let simulated: Vec<f64> = simulated.iter().map(of).collect();
-        compare(
-            &format!("error share {phase}"),
-            &recorded,
-            &simulated,
-            SHARE,
-        )
-    });
-    Comparisons::figures(figures.collect::<Vec<_>>(), "error shares by phase".into())
-}
-
-/// From each fault to the load balancer's verdict: the same distribution.
-fn detection_times(
-    config: &Config,
-    events: &[Event],
-    check: &Check,
-    runs: &[Value],
-) -> Comparisons {
-    let detections = runs
-        .iter()
-        .filter_map(|run| run["detections"].as_array())
-        .flatten();
-    let mut recorded: Vec<f64> = detections
-        .filter_map(|it| it["down_after_s"].as_f64())
-        .collect();
-    let mut simulated = Vec::new();
-    for (_, log) in simulate(config, events, Some(check)) {
-        for event in events.iter().filter(|it| it.mode != Some(Mode::Ok)) {
-            let target = pod(event).index() as u32;
-            let found = log
-                .down
-                .iter()
-                .find(|&&(at, it)| it == target && at >= event.t_s);
-            simulated.extend(found.map(|(at, _)| at - event.t_s));
-        }
-    }
-    let (distance, allowed) = kolmogorov_smirnov(&mut recorded, &mut simulated);
-    let note = format!(
-        "{} recorded against {} simulated times",
-        recorded.len(),
-        simulated.len()
-    );
-    let figure = (
-        "largest distance of the distributions".into(),
-        distance,
-        0.0,
-        allowed,
-    );
-    Comparisons::figures([figure], note)
-}
-
-/// The largest distance of two empirical distributions, and the distance that one pair in a thousand exceeds.
-fn kolmogorov_smirnov(one: &mut [f64], other: &mut [f64]) -> (f64, f64) {
-    one.sort_by(f64::total_cmp);
-    other.sort_by(f64::total_cmp);
-    let share = |sorted: &[f64], at: f64| {
-        sorted.partition_point(|&value| value <= at) as f64 / sorted.len() as f64
+        support::run(&blueprint, SEED, replication, log).recorder
     };
-    let points = one.iter().chain(other.iter());
-    let distance = points.map(|&at| (share(one, at) - share(other, at)).abs());
-    let distance = distance.fold(0.0, f64::max);
-    // Smirnov: P(D > c sqrt(1/n + 1/m)) = 2 exp(-2 c^2); 0.001 gives c = 1.949.
-    let (n, m) = (one.len() as f64, other.len() as f64);
-    (distance, 1.949 * (1.0 / n + 1.0 / m).sqrt())
-}
-
-/// Checks through NodePorts that land on a broken pod now and then.
-fn flapping(config: &Config, events: &[Event], check: &Check, runs: &[Value]) -> Comparisons {
-    let simulated = simulate(config, events, Some(check));
-    let downs = |run: &Value| {
-        let changes = run["lb_state_changes"].as_array().into_iter().flatten();
-        let down = changes.filter(|it| {
-            it["change"]
-                .as_str()
-                .is_some_and(|it| it.contains(" is DOWN"))
-        });
-        down.count() as f64
-    };
-    let recorded: Vec<f64> = runs.iter().map(downs).collect();
-    // The simulated run goes on for a while after the load.
-    let end = config.load.duration_s;
-    let during = |log: &Log| log.down.iter().filter(|(at, _)| *at < end).count() as f64;
-    let found: Vec<f64> = simulated.iter().map(|(_, log)| during(log)).collect();
-    let slack = 0.1 * mean(&found).0;
-    let down = compare("nodes found unhealthy", &recorded, &found, slack);
-    let shares: Vec<f64> = runs
-        .iter()
-        .filter_map(|run| run["error_share"].as_f64())
-        .collect();
-    let found: Vec<f64> = simulated
-        .iter()
-        .map(|(_, log)| log.error_share(0.0, end))
-        .collect();
-    let slack = 0.1 * mean(&found).0;
-    let share = compare("error share", &shares, &found, slack);
-    Comparisons::figures([down, share], "flapping node checks".into())
-}
-
-/// The last endpoint of a node is removed, and the check finds the node.
-fn emptied_node(config: &Config, events: &[Event], check: &Check, runs: &[Value]) -> Comparisons {
-    let event = &events[0];
-    let downs = |run: &Value| {
-        let removed = run["events"][0]["start_s"].as_f64()?;
-        let changes = run["lb_state_changes"].as_array()?;
-        let down = changes.iter().find(|it| {
-            it["change"]
-                .as_str()
-                .is_some_and(|it| it.contains(" is DOWN"))
-        })?;
-        Some(down["t_s"].as_f64()? - removed)
-    };
-    let mut recorded: Vec<f64> = runs.iter().filter_map(downs).collect();
-    let simulated = simulate(config, events, Some(check));
-    let of = |(jitter, log): &(f64, Log)| {
-        let removed = event.t_s + jitter * event.jitter_s;
-        let (at, _) = log.down.iter().find(|(at, _)| *at >= removed)?;
-        Some(at - removed)
-    };
-    let mut found: Vec<f64> = simulated.iter().filter_map(of).collect();
-    let (distance, allowed) = kolmogorov_smirnov(&mut recorded, &mut found);
-    let figure = (
-        "largest distance of the distributions".into(),
-        distance,
-        0.0,
-        allowed,
-    );
-    Comparisons::figures([figure], format!("{} recorded removals", recorded.len()))
+    (0..seeds).into_par_iter().map(run).collect()
 }

@@ -69,6 +69,18 @@ impl Comparisons {
         }
     }
 
+    /// Means of a figure that may differ by four standard errors and a slack, for [`Comparisons::figures`].
+    pub(super) fn of_means(
+        name: String,
+        recorded: &[f64],
+        simulated: &[f64],
+        slack: f64,
+    ) -> (String, f64, f64, f64) {
+        let (recorded, simulated) = (Sample::new(recorded), Sample::new(simulated));
+        let allowed = 4.0 * (recorded.squared_error + simulated.squared_error).sqrt() + slack;
+        (name, recorded.mean, simulated.mean, allowed)
+    }
+
     /// Figures that are compared one by one, with what each may differ by.
     pub(super) fn figures(
         figures: impl IntoIterator<Item = (String, f64, f64, f64)>,
@@ -228,12 +240,17 @@ struct Sample {
 
 impl Sample {
     fn of(runs: &[Observed], figure: impl Fn(&Observed) -> f64) -> Self {
-        let n = runs.len() as f64;
-        let mean = runs.iter().map(&figure).sum::<f64>() / n;
-        let squares: f64 = runs.iter().map(|run| (figure(run) - mean).powi(2)).sum();
+        Self::new(&runs.iter().map(figure).collect::<Vec<_>>())
+    }
+
+    /// A single run has no spread of its own.
+    fn new(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         Self {
             mean,
-            squared_error: squares / (n - 1.0) / n,
+            squared_error: squares / (n - 1.0).max(1.0) / n,
         }
     }
 }

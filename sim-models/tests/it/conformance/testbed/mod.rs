@@ -12,11 +12,13 @@ use observed::{SEEDS, some_seeds};
 use serde_json::Value;
 
 mod calibrate;
+mod checks;
 mod cluster;
 mod faults;
 mod judge;
 mod observed;
 mod record;
+mod windows;
 
 /// What became of one file.
 enum Verdict {

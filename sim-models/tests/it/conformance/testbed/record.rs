@@ -1,4 +1,4 @@
-//! A recording of E1 or E2 as it is written: one configuration, and what each run counted.
+//! A recording as it is written: one configuration and, of E1 and E2, what each run counted.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -213,11 +213,18 @@ struct Latency {
     p50: f64,
 }
 
+impl Config {
+    /// Reads the configuration of a recording; the error says what was not understood.
+    pub(super) fn read(file: &Value) -> Result<Self, String> {
+        Self::deserialize(&file["config"])
+            .map_err(|error| format!("the configuration is not understood: {error}"))
+    }
+}
+
 impl Recording {
     /// Reads a recording; the error says what was not understood.
     pub(super) fn read(file: &Value) -> Result<Self, String> {
-        let config: Config = Config::deserialize(&file["config"])
-            .map_err(|error| format!("the configuration is not understood: {error}"))?;
+        let config = Config::read(file)?;
         let runs: Vec<Run> = Vec::deserialize(&file["runs"])
             .map_err(|error| format!("the runs are not understood: {error}"))?;
         if runs.len() < 2 {

@@ -1,6 +1,6 @@
 //! How close a faithful simulation must come: the recording's own criteria.
 
-use super::log::Findings;
+use super::log::{Findings, LastMet, WINDOW};
 use super::{Case, Expected, Share};
 
 /// Comparisons made, and those that failed.
@@ -16,6 +16,21 @@ struct Sample {
 }
 
 impl Sample {
+    /// The values of an event, of so many runs.
+    fn of(mut values: Vec<f64>, runs: usize) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self {
+            values,
+            runs: runs as f64,
+        }
+    }
+
+    fn deviation(&self) -> f64 {
+        let mean = self.mean();
+        let squares: f64 = self.values.iter().map(|it| (it - mean).powi(2)).sum();
+        (squares / (self.values.len() - 1) as f64).sqrt()
+    }
+
     fn mean(&self) -> f64 {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
@@ -31,18 +46,22 @@ impl Sample {
 impl Judge {
     pub(super) fn case(&mut self, case: &Case, findings: &[Findings]) {
         for (name, expected) in &case.expected {
+            if name == "new_connections_safe" {
+                self.safe(case, expected, findings);
+                continue;
+            }
             let found = |it: &Findings| {
                 let numbered = it.numbered.get(name.as_str()).copied();
                 numbered.or_else(|| it.events.get(name.as_str()).copied())
             };
-            let mut values: Vec<f64> = findings.iter().filter_map(found).collect();
-            values.sort_by(f64::total_cmp);
-            let runs = findings.len() as f64;
-            self.event(case, name, expected, &Sample { values, runs });
+            let values = findings.iter().filter_map(found);
+            let sample = Sample::of(values.collect(), findings.len());
+            self.event(case, name, expected, &sample);
         }
         // A stopped kubelet's pods go on answering, and the recording leaves it at that: it does not count what a
         // node refuses under Local between the loss of its last endpoint and its own deregistration.
-        if case.horizon_s.is_some() && case.fault != "FM9" {
+        let refuses = case.fault == "FM9" && case.mode == "instance+Local";
+        if case.horizon_s.is_some() && !refuses {
             self.traffic(case, findings);
         }
     }
@@ -52,36 +71,17 @@ impl Judge {
         let p = expected.probability.unwrap_or(1.0);
         let near = 3.0 * (p * (1.0 - p) / sample.runs).sqrt() + 0.01;
         self.within(case, name, "probability", happened, p, near);
-        let Some(sd) = expected.sd else {
-            if !sample.values.is_empty() {
-                // A count without a spread of its own in the recording: within five percent.
-                let mean = sample.mean();
-                self.within(case, name, "mean", mean, expected.mean, 0.2 * expected.mean);
-            }
-            return;
-        };
         if sample.values.len() < 5 {
             return;
         }
-        let spread = sd * (1.0 / (sample.values.len() as f64).sqrt() + case.tolerance.mc_sd_factor);
-        // The last request that met the fault tells when the fault was over only as exactly as requests follow.
-        let gap = if name == "new_connections_safe" {
-            case.gap()
-        } else {
-            0.0
-        };
-        let seconds = case.tolerance.seconds + 2.0 * gap;
-        self.within(
-            case,
-            name,
-            "mean",
-            sample.mean(),
-            expected.mean,
-            seconds + 3.0 * spread,
-        );
-        let tail = case.fault == "FM4"
-            || (case.id.contains("noprobe") || p < 1.0)
-                && (name.starts_with("alb_") || name.starts_with("target_out"));
+        // A count has no spread in the recording: the simulated one stands for it.
+        let sd = expected.sd.unwrap_or_else(|| sample.deviation());
+        let spread = case.spread(sd, sample);
+        let seconds = case.tolerance.seconds;
+        let near = seconds + 3.0 * spread;
+        self.within(case, name, "mean", sample.mean(), expected.mean, near);
+        let checked = name.starts_with("alb_") || name.starts_with("target_out");
+        let tail = case.fault == "FM4" || case.flapping.is_some() && checked;
         let quantiles = [
             ("p05", 0.05, expected.p05, 6.0),
             ("p50", 0.5, expected.p50, 6.0),
@@ -93,18 +93,67 @@ impl Judge {
                 self.within(case, name, what, found, expected, seconds + times * spread);
             }
         }
-        if expected.probability.is_none() && !case.id.contains("lognormal") {
-            self.range(case, name, expected, sample, 7.0 * gap);
+        if expected.probability.is_none() {
+            self.range(case, name, expected, sample, 0.0);
         }
     }
 
-    /// Every single value lies between the recorded ends.
-    fn range(&mut self, case: &Case, name: &str, expected: &Expected, sample: &Sample, gap: f64) {
+    /// From when on no new connection can meet the fault.
+    ///
+    /// The last request that met the fault was sent E before that, where E is exponential with the mean gap g between such requests.
+    /// The time is estimated by adding g as counted over a window W before: E has the standard deviation g, and a count of W / g
+    /// makes the added gap g^2 / W too long on average. Of g - E, 5 % lie below (1 - ln 20) g = -2 g, and nothing above g. Of R runs,
+    /// one in a thousand such sets has an E beyond g ln(1000 R); none ends after the true time.
+    fn safe(&mut self, case: &Case, expected: &Expected, findings: &[Findings]) {
+        let name = "new_connections_safe";
+        let met: Vec<LastMet> = findings.iter().filter_map(|it| it.last_met).collect();
+        let gap = met.iter().map(|it| it.gap).sum::<f64>() / met.len() as f64;
+        let estimates = met.iter().map(|it| it.at + it.gap).collect();
+        let sample = Sample::of(estimates, findings.len());
+        let happened = met.len() as f64 / sample.runs;
+        self.within(case, name, "probability", happened, 1.0, 0.01);
+        if met.len() < 5 {
+            return;
+        }
+        let sd = expected.sd.unwrap_or(0.0).hypot(gap);
+        let spread = case.spread(sd, &sample);
+        let seconds = case.tolerance.seconds;
+        let near = seconds + 3.0 * spread + gap * gap / WINDOW;
+        self.within(case, name, "mean", sample.mean(), expected.mean, near);
+        let quantiles = [
+            ("p05", 0.05, expected.p05, 2.0 * gap),
+            ("p50", 0.5, expected.p50, gap),
+            ("p95", 0.95, expected.p95, gap),
+        ];
+        for (what, share, expected, shift) in quantiles {
+            if let Some(expected) = expected {
+                let found = sample.quantile(share);
+                let near = seconds + 6.0 * spread + shift;
+                self.within(case, name, what, found, expected, near);
+            }
+        }
+        let last = Sample::of(met.iter().map(|it| it.at).collect(), findings.len());
+        let earlier = gap * libm::log(1_000.0 * last.runs);
+        self.range(case, name, expected, &last, earlier);
+    }
+
+    /// Every single value lies between the recorded ends, or earlier than the first by no more than it may.
+    fn range(
+        &mut self,
+        case: &Case,
+        name: &str,
+        expected: &Expected,
+        sample: &Sample,
+        earlier: f64,
+    ) {
+        if case.config.has_no_ends() {
+            return;
+        }
         let sampled = case.config_has_nodes() && !name.starts_with("alb_");
-        let wide = gap + if sampled { 0.5 } else { case.tolerance.seconds };
+        let wide = if sampled { 0.5 } else { case.tolerance.seconds };
         let (least, most) = (sample.values[0], sample.values[sample.values.len() - 1]);
         if let Some(min) = expected.min {
-            self.within(case, name, "min", least.min(min), min, wide);
+            self.within(case, name, "min", least.min(min), min, wide + earlier);
         }
         if let Some(max) = expected.max {
             self.within(case, name, "max", most.max(max), max, wide);
@@ -194,10 +243,9 @@ fn shifted(share: &Share, bin: usize, seconds: f64) -> (f64, f64) {
 }
 
 impl Case {
-    /// Mean time between two requests that meet the fault, while it lasts.
-    fn gap(&self) -> f64 {
-        let share = self.share.as_ref().and_then(|share| share.mean.first());
-        share.map_or(0.0, |share| 1.0 / (self.rate() * share.max(0.01)))
+    /// The standard error of the mean of a sample, and of the recorded one.
+    fn spread(&self, sd: f64, sample: &Sample) -> f64 {
+        sd * (1.0 / (sample.values.len() as f64).sqrt() + self.tolerance.mc_sd_factor)
     }
 
     /// Whether the case follows from a silent node: its ends are sampled.

@@ -12,6 +12,9 @@ use sim_models::request::{Hop, Outcome};
 
 use super::setup::{FAULT_AT, SetUp};
 
+/// How far back from the last request that met the fault others are counted, in seconds.
+pub(super) const WINDOW: f64 = 2.0;
+
 /// One run, in seconds after the fault.
 #[derive(Default)]
 pub(super) struct Findings {
@@ -19,6 +22,17 @@ pub(super) struct Findings {
     pub(super) numbered: BTreeMap<String, f64>,
     /// When each request was sent, and whether it met the fault.
     pub(super) requests: Vec<(f64, bool)>,
+    /// The last request that met the fault, where one did.
+    pub(super) last_met: Option<LastMet>,
+}
+
+/// The last request that met the fault.
+#[derive(Clone, Copy)]
+pub(super) struct LastMet {
+    /// When it was sent.
+    pub(super) at: f64,
+    /// Mean time between such requests before it.
+    pub(super) gap: f64,
 }
 
 /// Listens to a run.
@@ -284,13 +298,13 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The last connection that met the fault, and half the time to the next that would have.
+    /// The last connection that met the fault, and how closely others went before it in the last [`WINDOW`].
     fn of_requests(&mut self) {
         let Some(last) = self.last_failed else { return };
         let window = self.found.requests.iter();
-        let window = window.filter(|&&(at, failed)| failed && at > last - 2.0);
-        let per_second = window.count() as f64 / last.clamp(0.1, 2.0);
-        self.note("new_connections_safe", last + 1.0 / per_second);
+        let window = window.filter(|&&(at, failed)| failed && at > last - WINDOW);
+        let gap = last.clamp(0.1, WINDOW) / window.count() as f64;
+        self.found.last_met = Some(LastMet { at: last, gap });
     }
 }
 

@@ -45,6 +45,8 @@ struct Case {
     share: Option<Share>,
     oes: Option<Expected>,
     tolerance: Tolerance,
+    /// The closed form of checks that fail independently of each other, where they do.
+    flapping: Option<serde_json::Value>,
 }
 
 /// Statistics of one event, in seconds after the fault.

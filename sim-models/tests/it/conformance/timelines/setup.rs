@@ -118,6 +118,23 @@ pub(super) struct SetUp {
     pub(super) horizon: Option<SimDuration>,
 }
 
+impl Config {
+    /// Whether some delay is lognormal: what it delays has no latest moment.
+    pub(super) fn has_no_ends(&self) -> bool {
+        let delays = [
+            &self.t_run_s,
+            &self.t_st_s,
+            &self.t_w_s,
+            &self.t_es_s,
+            &self.t_ag_s,
+            &self.t_lbc_s,
+            &self.t_sched_s,
+        ];
+        let mut delays = delays.into_iter().flatten();
+        delays.any(|it| matches!(it, Delay::LogNormal { .. }))
+    }
+}
+
 fn seconds(value: f64) -> SimDuration {
     SimDuration::from_secs_f64(value)
 }
