@@ -89,6 +89,14 @@ fn check_says_why_pods_stay_pending() {
 }
 
 #[test]
+fn check_says_that_replications_are_too_few() {
+    golden(
+        "check-few-replications.txt",
+        &["check", "../surprising/few-replications.ron"],
+    );
+}
+
+#[test]
 fn place_tells_what_the_book_shows() {
     let one = ["place", "eroded-spread", "--set", "alternatives={}"];
     golden(

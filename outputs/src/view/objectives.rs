@@ -3,7 +3,7 @@
 use scenarios::experiment::answer::{Alternative, Judgement};
 
 use super::Shown;
-use super::topic::{self, cell, reading};
+use super::topic::{self, Reading, cell, reading};
 use crate::table::{Align, Cell, Column, Table, Verdict};
 
 /// Objectives by alternatives, a value and a verdict in each cell; `None` without objectives.
@@ -38,14 +38,13 @@ impl Judged<'_> {
     }
 
     fn cell(&self, shown: &Shown<'_>, alternative: &Alternative) -> Cell {
-        let quantity = shown.answer.objectives[self.objective].quantity;
         let Some(judgement) = self.judgement(alternative) else {
             return Cell::Missing;
         };
         let verdict = topic::verdict(judgement.verdict);
         match &judgement.estimate {
             Err(absent) => Cell::Verdict(verdict, format!("{}: {absent}", verdict.word())),
-            estimate => cell(estimate, self.factor(shown, quantity)).judged(verdict),
+            estimate => cell(estimate, self.reading(shown).factor).judged(verdict),
         }
     }
 
@@ -57,16 +56,19 @@ impl Judged<'_> {
         means.fold(shown.answer.objectives[self.objective].threshold, f64::max)
     }
 
-    fn factor(&self, shown: &Shown<'_>, quantity: scenarios::measure::Quantity) -> f64 {
-        reading(quantity, self.greatest(shown)).factor
+    fn reading(&self, shown: &Shown<'_>) -> Reading {
+        let objective = &shown.answer.objectives[self.objective];
+        if objective.in_share.is_some() {
+            return Reading {
+                factor: 100.0,
+                unit: "% of replications".to_owned(),
+            };
+        }
+        reading(objective.quantity, self.greatest(shown))
     }
 
     fn unit(&self, shown: &Shown<'_>) -> String {
-        reading(
-            shown.answer.objectives[self.objective].quantity,
-            self.greatest(shown),
-        )
-        .unit
+        self.reading(shown).unit
     }
 }
 

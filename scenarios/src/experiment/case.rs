@@ -270,13 +270,34 @@ impl<'a> Case<'a> {
             true => self.defaults().collect(),
             false => self.asked().collect(),
         };
-        looked_at
+        let means = looked_at
             .into_iter()
             .filter_map(|(name, quantity, values)| {
                 let known = estimate(values.into_iter(), quantity).ok()?;
                 let relative = known.relative_half_width();
                 (relative > plan::PRECISION).then_some((name, relative))
+            });
+        means.chain(self.undecided_shares())
+    }
+
+    /// Objectives on a share of replications that are still undecided, with the half-width over the share that may miss them.
+    fn undecided_shares(&self) -> impl Iterator<Item = (String, f64)> + '_ {
+        let objectives = self.objectives.iter().enumerate();
+        objectives.flat_map(move |(i, objective)| {
+            let scopes = 0..self.scopes[i].len();
+            scopes.filter_map(move |k| {
+                let share = objective.in_share?;
+                let values: Vec<f64> = self
+                    .objective_values(i, k)
+                    .into_iter()
+                    .collect::<Result<_, _>>()
+                    .ok()?;
+                let known = objective.estimate(&values);
+                let relative = known.half_width() / (1.0 - share);
+                let undecided = objective.judge(Some(&known)) == Verdict::Undecided;
+                undecided.then(|| (objective.text.clone(), relative))
             })
+        })
     }
 
     fn defaults(&self) -> impl Iterator<Item = LookedAt> + '_ {
@@ -300,6 +321,7 @@ impl<'a> Case<'a> {
         self.objectives
             .iter()
             .enumerate()
+            .filter(|(_, objective)| objective.in_share.is_none())
             .flat_map(move |(i, objective)| {
                 self.scopes[i].iter().enumerate().map(move |(k, &scope)| {
                     let name = format!(
@@ -337,7 +359,11 @@ impl<'a> Case<'a> {
     fn judge(&self, index: usize, objective: &Objective) -> ObjectiveAnswer {
         let judge = |(k, &scope): (usize, &Scope)| {
             let values = self.objective_values(index, k);
-            let estimate = estimate(values.iter().copied(), objective.quantity);
+            let known = values.iter().copied().collect::<Result<Vec<f64>, _>>();
+            let estimate = match known {
+                Ok(known) if known.is_empty() => Err(Absent::Nothing),
+                known => known.map(|known| objective.estimate(&known)),
+            };
             Judgement {
                 scope,
                 values,

@@ -4,7 +4,7 @@
 //! least busy about 85, so a max/min of 1.35 is nobody's fault. And where requests ride on pinned connections, the fair
 //! draws are the connections: fewer, so chance does more. Every extreme is shown beside this band.
 
-use sim_core::{Stream, StreamName, Streams};
+use sim_core::{Interval, Stream, StreamName, Streams};
 
 use super::metric::pods::tally;
 use super::quantity::{Absent, ratio};
@@ -63,6 +63,35 @@ pub fn effective_draws_interval(places: usize, cv: f64) -> Option<(f64, f64)> {
         chi_squared.inverse_cdf(0.025) / (cv * cv),
         chi_squared.inverse_cdf(0.975) / (cv * cv),
     ))
+}
+
+/// Where the true share lies when `held` of `all` independent trials held: the interval that misses it with at most
+/// `1 - confidence`, however small `all` is.
+///
+/// With all trials held it reaches up to 1 and down to ((1 - confidence) / 2)^(1 / all): to show a share of 99 % with 95 %
+/// confidence takes 368 trials that all hold. Without any trial it is all of 0 to 1.
+///
+/// Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+/// binomial", Biometrika 26 (1934).
+#[must_use]
+pub fn share_interval(held: u64, all: u64, confidence: f64) -> Interval {
+    use statrs::distribution::{Beta, ContinuousCDF};
+    let tail = (1.0 - confidence) / 2.0;
+    let quantile =
+        |a: u64, b: u64, p: f64| Beta::new(a as f64, b as f64).map(|beta| beta.inverse_cdf(p));
+    let failed = all - held;
+    Interval {
+        low: quantile(held, failed + 1, tail).unwrap_or(0.0),
+        high: quantile(held + 1, failed, 1.0 - tail).unwrap_or(1.0),
+    }
+}
+
+/// How many trials, all of which hold, show with this confidence that the true share is `share` or more: the smallest n
+/// with ((1 - confidence) / 2)^(1 / n) >= share, as [`share_interval`] says. `None` for a share of 1.
+#[must_use]
+pub fn trials_to_show(share: f64, confidence: f64) -> Option<u64> {
+    let tail = (1.0 - confidence) / 2.0;
+    (share < 1.0).then(|| libm::ceil(libm::log(tail) / libm::log(share)) as u64)
 }
 
 /// Where 95 % of the outcomes of pure chance lie, and their middle.
@@ -252,6 +281,27 @@ mod tests {
             .into();
         assert!(medians.is_sorted_by(|a, b| a > b), "{medians:?}");
         close(medians[3], 1.0, 0.05);
+    }
+
+    #[test]
+    fn the_interval_of_a_share_is_exact() {
+        // Clopper and Pearson: 0.025 = (1 - high)^n for none of n, 0.025 = low^n for all of n. Of 20 and of 368: 0.8316 and 0.99003.
+        // For 9 of 10, tables say 0.5550 to 0.9975.
+        let rows = [
+            (0, 20, 0.0, 0.1684),
+            (20, 20, 0.8316, 1.0),
+            (368, 368, 0.990_03, 1.0),
+            (9, 10, 0.5550, 0.9975),
+            (0, 0, 0.0, 1.0),
+        ];
+        for (held, all, low, high) in rows {
+            let found = share_interval(held, all, 0.95);
+            let near = (found.low - low).abs() < 1e-4 && (found.high - high).abs() < 1e-4;
+            assert!(near, "{held} of {all}: {found:?}");
+        }
+        // ln 0.025 / ln 0.99 = 367.04, ln 0.025 / ln 0.9 = 35.01.
+        let needed = [0.99, 0.9, 1.0].map(|share| trials_to_show(share, 0.95));
+        assert_eq!(needed, [Some(368), Some(36), None]);
     }
 
     #[test]

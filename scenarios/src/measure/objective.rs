@@ -4,19 +4,22 @@
 //!
 //! ```text
 //! METRIC [of SERVICE] (< | <= | > | >=) VALUE [in the worst WINDOW | after DURATION | before the first fault]
+//!     [in SHARE of replications]
 //! ```
 //!
 //! The value of a sentence is computed inside each replication; the verdict comes from Student's interval over the
-//! replications, and never claims more than that interval does.
+//! replications, and never claims more than that interval does. With a share of replications, each replication says whether the
+//! sentence holds in it, and the verdict comes from the exact interval of that share.
 
 use std::fmt;
 use std::ops::Range;
 
 use sim_core::SimDuration;
 
+use super::chance;
 use super::layout::{Layout, Scope};
 use super::metric::Quantity;
-use super::quantity::{Applies, Estimated};
+use super::quantity::{Applies, CONFIDENCE, Estimated};
 
 mod parse;
 
@@ -37,6 +40,8 @@ pub struct Objective {
     pub threshold: f64,
     /// When.
     pub when: When,
+    /// In which share of the replications it must hold; without, the mean over the replications must.
+    pub in_share: Option<f64>,
 }
 
 /// On which side of the threshold a value must lie.
@@ -95,15 +100,35 @@ impl Objective {
         Some(layout.scopes().filter(asked).collect())
     }
 
-    /// The verdict on an estimate; undecided where there is none.
+    /// What the values of the replications say: the estimate of their mean or, with a share, of how many hold.
+    #[must_use]
+    pub fn estimate(&self, values: &[f64]) -> Estimated {
+        if self.in_share.is_none() {
+            return Estimated::of(values, self.quantity.about().mean);
+        }
+        let holds = |value: &&f64| self.comparison.holds(**value, self.threshold);
+        let held = values.iter().filter(holds).count() as u64;
+        let all = values.len() as u64;
+        Estimated {
+            mean: held as f64 / all as f64,
+            interval: chance::share_interval(held, all, CONFIDENCE),
+            replications: all,
+        }
+    }
+
+    /// The verdict on an [estimate](Self::estimate); undecided where there is none.
     #[must_use]
     pub fn judge(&self, estimate: Option<&Estimated>) -> Verdict {
         let Some(Estimated { interval, .. }) = estimate else {
             return Verdict::Undecided;
         };
+        let (comparison, threshold) = match self.in_share {
+            Some(share) => (Comparison::AtLeast, share),
+            None => (self.comparison, self.threshold),
+        };
         match (
-            self.comparison.holds(interval.low, self.threshold),
-            self.comparison.holds(interval.high, self.threshold),
+            comparison.holds(interval.low, threshold),
+            comparison.holds(interval.high, threshold),
         ) {
             (true, true) => Verdict::Met,
             (false, false) => Verdict::Missed,
@@ -206,6 +231,22 @@ mod tests {
             read("lost requests < 0").judge(Some(&none)),
             Verdict::Missed
         );
+    }
+
+    #[test]
+    fn a_share_of_replications_is_judged_by_its_exact_interval() {
+        // All of 368 hold: the share is 99 % or more. Of 367 that is not sure yet. One of 20 that fails leaves 75 to 99.9 %.
+        let judge = |values: &[f64]| {
+            let objective = read("lost requests < 1 in 99% of replications");
+            let estimate = objective.estimate(values);
+            (objective.judge(Some(&estimate)), estimate.mean)
+        };
+        assert_eq!(judge(&[0.0; 368]), (Verdict::Met, 1.0));
+        assert_eq!(judge(&[0.0; 367]).0, Verdict::Undecided);
+        let mut one_fails = [0.0; 20];
+        one_fails[7] = 3.0;
+        assert_eq!(judge(&one_fails), (Verdict::Undecided, 0.95));
+        assert_eq!(judge(&[2.0; 20]), (Verdict::Missed, 0.0));
     }
 
     #[test]

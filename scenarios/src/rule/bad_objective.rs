@@ -1,4 +1,4 @@
-//! T027: an objective that cannot be judged; T014: one about a service that does not exist.
+//! T027: an objective that cannot be judged; T014: one about a service that does not exist; T118: one that stays undecided.
 
 use std::ops::Range;
 
@@ -8,7 +8,10 @@ use super::Subject;
 use crate::auto::Auto;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::experiment::plan::CAP;
+use crate::measure::chance;
 use crate::measure::objective::{Objective, ObjectiveError, When};
+use crate::measure::quantity::CONFIDENCE;
 use crate::source::Span;
 use crate::suggest::{listed, nearest};
 use crate::tree::{Node, Value};
@@ -26,6 +29,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             Ok(objective) => {
                 found.extend(dangling(&objective, node, subject));
                 found.extend(outside_the_run(&objective, node, subject));
+                found.extend(too_few(&objective, node, subject));
             }
             Err(error) => found.push(unreadable(error, node)),
         }
@@ -92,6 +96,38 @@ fn outside_the_run(
         _ => return None,
     };
     Some(Diagnostic::error(code::BAD_OBJECTIVE, message).label(node.span, label))
+}
+
+/// A share of replications that cannot be shown, even if the objective holds in all of them.
+fn too_few(objective: &Objective, node: &Node, subject: &Subject<'_>) -> Option<Diagnostic> {
+    let share = objective.in_share?;
+    let given = match subject.scenario.run.replications {
+        Auto::Auto => CAP,
+        Auto::Given(given) => given.get(),
+    };
+    let needed = chance::trials_to_show(share, CONFIDENCE);
+    if needed.is_some_and(|needed| u64::from(given) >= needed) {
+        return None;
+    }
+    let percent = share * 100.0;
+    let help = match needed {
+        Some(needed) => format!("`run.replications` must be {needed} or more, all of which hold"),
+        None => "no number of replications shows that something always holds".to_owned(),
+    };
+    let most = match subject.scenario.run.replications {
+        Auto::Auto => "at most ",
+        Auto::Given(_) => "",
+    };
+    Some(
+        Diagnostic::warning(
+            code::TOO_FEW_REPLICATIONS,
+            format!(
+                "{most}{given} replications cannot show that this holds in {percent} % of them"
+            ),
+        )
+        .label(node.span, "stays undecided")
+        .help(help),
+    )
 }
 
 /// The place of some bytes of a text: the whole text where an escape shifts them.

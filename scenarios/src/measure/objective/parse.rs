@@ -72,9 +72,15 @@ pub enum Problem {
     },
     /// Something after the value that is no part of the grammar.
     #[error(
-        "found {found:?} after the value: expected `in the worst WINDOW`, `after DURATION` or `before the first fault`"
+        "found {found:?} after the value: expected `in the worst WINDOW`, `after DURATION`, `before the first fault` or `in SHARE of replications`"
     )]
     UnknownPart {
+        /// The text.
+        found: String,
+    },
+    /// A share of replications that is none.
+    #[error("{found:?} is not a share of replications: expected a share above 0, such as 99%")]
+    WrongShare {
         /// The text.
         found: String,
     },
@@ -116,10 +122,12 @@ impl FromStr for Objective {
             range: symbol.end..text.len(),
         };
         let (threshold, after) = parse_value(quantity, comparison, rest)?;
-        let when = parse_when(Words {
+        let rest = Words {
             text,
             range: after..text.len(),
-        })?;
+        };
+        let (rest, in_share) = parse_share(rest)?;
+        let when = parse_when(rest)?;
         Ok(Self {
             text: text.to_owned(),
             quantity,
@@ -127,6 +135,7 @@ impl FromStr for Objective {
             comparison,
             threshold,
             when,
+            in_share,
         })
     }
 }
@@ -173,6 +182,28 @@ impl<'a> Words<'a> {
             .trimmed();
         }
         Some(rest)
+    }
+
+    /// Whether this is a word, in any case.
+    fn says(&self, word: &str) -> bool {
+        self.as_str().eq_ignore_ascii_case(word)
+    }
+
+    /// The last word, and what stands before it.
+    fn split_last(&self) -> (Self, Self) {
+        let trimmed = self.trimmed();
+        let mut chars = trimmed.as_str().char_indices();
+        let blank = chars.rfind(|(_, char)| char.is_whitespace());
+        let start = blank.map_or(0, |(at, char)| at + char.len_utf8());
+        let start = trimmed.range.start + start;
+        let part = |range| Self {
+            text: self.text,
+            range,
+        };
+        (
+            part(trimmed.range.start..start).trimmed(),
+            part(start..trimmed.range.end),
+        )
     }
 
     /// The first word.
@@ -327,6 +358,26 @@ fn threshold(unit: Unit, text: &str) -> Option<f64> {
     }
 }
 
+/// The share of replications at the end of a sentence, and what stands before it.
+fn parse_share(words: Words<'_>) -> Result<(Words<'_>, Option<f64>), ObjectiveError> {
+    let (before, last) = words.split_last();
+    let (before, of) = before.split_last();
+    if !(last.says("replications") && of.says("of")) {
+        return Ok((words, None));
+    }
+    let (before, share) = before.split_last();
+    let (before, word) = before.split_last();
+    let number = threshold(Unit::Share, share.as_str()).filter(|&share| share > 0.0);
+    let Some(number) = number.filter(|_| word.says("in")) else {
+        let found = share.as_str().to_owned();
+        return Err(ObjectiveError::new(
+            share.range,
+            Problem::WrongShare { found },
+        ));
+    };
+    Ok((before, Some(number)))
+}
+
 fn parse_when(words: Words<'_>) -> Result<When, ObjectiveError> {
     let words = words.trimmed();
     if words.is_empty() {
@@ -408,6 +459,13 @@ mod tests {
     fn every_form_is_read() {
         // sentence, metric, service, comparison, threshold in the base unit
         let table = [
+            (
+                "lost requests <= 0 in 99% of replications",
+                "lost requests",
+                None,
+                "<=",
+                0.0,
+            ),
             ("p99 latency < 200ms", "p99 latency", None, "<", 0.2),
             ("P99 Latency<1m30s", "p99 latency", None, "<", 90.0),
             ("availability >= 99.9%", "availability", None, ">=", 0.999),
@@ -480,6 +538,32 @@ mod tests {
             read_when("p99 latency < 1s before the first fault"),
             When::BeforeFirstFault
         );
+    }
+
+    #[test]
+    fn a_share_of_replications_may_end_any_sentence() {
+        let table = [
+            ("lost requests < 1", None, When::Throughout),
+            (
+                "lost requests < 1 in 99% of replications",
+                Some(0.99),
+                When::Throughout,
+            ),
+            (
+                "lost requests < 1 after 2min In  0.9 of Replications ",
+                Some(0.9),
+                When::After(SimDuration::from_secs(120)),
+            ),
+            (
+                "p99 latency < 1s in the worst minute in 95% of replications",
+                Some(0.95),
+                When::WorstWindow(SimDuration::from_secs(60)),
+            ),
+        ];
+        for (text, share, when) in table {
+            let found = read(text);
+            assert_eq!((found.in_share, found.when), (share, when), "{text}");
+        }
     }
 
     #[test]
@@ -566,6 +650,18 @@ mod tests {
                 "p99 latency < 1s after lunch",
                 23..28,
                 "\"lunch\" is not a duration",
+                None,
+            ),
+            (
+                "lost requests < 1 in most of replications",
+                21..25,
+                "\"most\" is not a share of replications",
+                None,
+            ),
+            (
+                "lost requests < 1 in 0% of replications",
+                21..23,
+                "\"0%\" is not a share of replications",
                 None,
             ),
             (
