@@ -6,6 +6,7 @@
 //! | [`phold`] (W2) | 1,024 places that send events to one another, with a generator each |
 //! | [`mm8`] (W3) | a queue with eight servers: a small calendar, a little work per event |
 //! | [`balancer`] (W4) | a balancer, nodes and pods: six events per request, fewer where hops merge, or the whole ingress model |
+//! | [`rollout`] (W5) | a rolling update of 1,000 pods on 1,000 nodes under load: requests, and the health signal that follows |
 //!
 //! The random numbers are drawn in sequence and by the ziggurat method, as the programs of other engines draw them. The
 //! whole ingress model draws as it always does: by address and inversion.
@@ -16,3 +17,4 @@ pub mod hold;
 pub mod mm8;
 pub mod phold;
 pub mod report;
+pub mod rollout;

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 use std::str::FromStr;
 use twohop_bench::report::{Outcome, Stopwatch, line};
-use twohop_bench::{balancer, hold, mm8, phold};
+use twohop_bench::{balancer, hold, mm8, phold, rollout};
 
 const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w1  n=64 events=20000000 seed=1         hold model, n events planned
   w2  events=20000000 seed=1              PHOLD, 1,024 places
   w3  n=2000000 seed=1                    M/M/8, n customers
   w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival,
-                                          full or full-fresh";
+                                          full or full-fresh
+  w5  targets=instance seed=1             rolling update, 1,000 pods on 1,000 nodes; targets: instance, ip";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,9 +55,11 @@ fn run(workload: &str, options: &Options<'_>) -> Result<String, String> {
             );
             Ok(timed(workload, || balancer::run(path, secs, seed)))
         }
-        _ => Err(format!(
-            "found the workload {workload}, expected w1, w2, w3 or w4"
-        )),
+        "w5" => {
+            let world = rollout::ready(options.get("targets", rollout::Targets::Instance)?);
+            Ok(timed(workload, || rollout::run(&world, seed)))
+        }
+        _ => Err(format!("found the workload {workload}, expected w1 to w5")),
     }
 }
 

@@ -63,7 +63,7 @@ fn peak_resident_kib() -> u64 {
 pub struct Outcome {
     /// Events handled.
     pub events: u64,
-    /// What the rate counts: events (W1, W2), customers (W3) or requests (W4).
+    /// What the rate counts: events (W1, W2), customers (W3) or requests (W4, W5).
     pub units: u64,
     /// Further numbers by name.
     pub more: Vec<(&'static str, f64)>,
