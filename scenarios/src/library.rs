@@ -37,6 +37,10 @@ shipped! {
     "lost-zone" in "": "A zone is lost: which spread constraints leave pods Pending?";
     "pods-or-constraint" in "": "Under Local: more pods, or a spread constraint?";
     "rolling-update" in "": "Which preStop sleep lets a rolling update pass without errors?";
+    "pre-stop" in "": "What is the smallest preStop with no lost request in 99 % of rolling updates?";
+    "reported-pre-stops" in "": "Do the defaults reproduce reported preStop lengths?";
+    "fast-error" in "": "Why does a broken pod get more requests, and when does that end?";
+    "keep-alive-mismatch" in "": "What does a server's short keep-alive cost?";
     "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";
     "quarter-each" in "claims/": "Does the load balancer give each of four nodes a quarter of the requests?";
     "any-pod" in "claims/": "May a node choose any pod of the cluster, with a hash and without?";
