@@ -252,20 +252,21 @@ fn populations(names: &Names<'_>) -> Arena<PopulationId, Population> {
 fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> {
     let load_balancer = &names.scenario.load_balancer;
     let shares = |path: &str| match load_balancer.rules.as_slice() {
-        [] => vec![(Some(TargetGroupId::from_index(0)), 1.0)],
-        rules => match rules.iter().find(|rule| rule.matches(path)) {
-            None => vec![(None, 1.0)],
-            Some(rule) => {
+        [] => vec![(0, Some(TargetGroupId::from_index(0)), 1.0)],
+        rules => match rules.iter().zip(1..).find(|(rule, _)| rule.matches(path)) {
+            None => vec![(0, None, 1.0)],
+            Some((rule, priority)) => {
                 let shares = rule.forward.shares();
                 shares
-                    .map(|(group, share)| (Some(names.target_group(group)), share))
+                    .map(|(group, share)| (priority, Some(names.target_group(group)), share))
                     .collect()
             }
         },
     };
     let split = |path: &str, weight: f64, demand: Option<&Dist>| {
-        let class = |(target_group, share): (Option<TargetGroupId>, f64)| RequestClass {
+        let class = |(rule, target_group, share): (u32, Option<TargetGroupId>, f64)| RequestClass {
             path: path.to_owned(),
+            rule,
             weight: weight * share,
             demand: demand.cloned(),
             target_group,

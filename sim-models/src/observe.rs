@@ -28,6 +28,10 @@ pub enum Observation<'a> {
         target: TargetId,
         /// Which pod is behind it.
         pod: PodId,
+        /// When its first packet reaches the pod.
+        there: SimTime,
+        /// The request that it was opened for, with the way that the connection takes.
+        request: &'a Request,
     },
     /// A connection to a target was closed.
     Closed {

@@ -9,6 +9,7 @@
 //! | load balancer nodes, then nodes | the subnet of their zone | in turn, after the four addresses that AWS keeps |
 //! | pods with VPC addresses | the subnet of their node's zone | in turn, after the nodes |
 //! | pods of an overlay | 10.128.0.0/24, 10.128.1.0/24, ... | one /24 for each node, more where a node holds more than 253 pods |
+//! | a node's router on an overlay | the first address of its range | 10.128.0.1, 10.128.1.1, ... |
 //! | NodePorts | 30000 to 32767 | in the order of the Services, starting over after the last |
 //! | ports of upstream connections | 1024 to 65535 | drawn for each connection |
 //!
@@ -20,6 +21,7 @@ use std::net::Ipv4Addr;
 
 use super::topology::{Network, Node, Pod};
 use crate::id::{Arena, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, ZoneId};
+use crate::request::node_port::SeenAtPod;
 
 /// The port of a pod behind every Service.
 ///
@@ -35,6 +37,10 @@ pub struct Addresses {
     pub nodes: Arena<NodeId, Ipv4Addr>,
     /// Of the pods.
     pub pods: Arena<PodId, Ipv4Addr>,
+    /// Of the nodes' routers on the overlay; empty without one.
+    ///
+    /// Source: Cilium documentation, "Routing": `cilium_host` holds the router's address.
+    pub routers: Arena<NodeId, Ipv4Addr>,
 }
 
 /// A range of addresses that is dealt out in blocks, at least one for each owner.
@@ -77,14 +83,15 @@ impl Addresses {
         let mut owners: Vec<ZoneId> = balancers
             .chain(nodes.iter().map(|node| node.zone))
             .collect();
-        let of_pods = match network {
+        let (of_pods, routers) = match network {
             Network::VpcCni | Network::CiliumChained => {
                 owners.extend(pods.iter().map(|pod| nodes[pod.node].zone));
-                None
+                (None, Vec::new())
             }
             Network::Overlay { .. } => {
                 let homes: Vec<NodeId> = pods.iter().map(|pod| pod.node).collect();
-                Some(POD_RANGES.dealt_to(&homes))
+                let routers = POD_RANGES.firsts(&homes, nodes.len());
+                (Some(POD_RANGES.dealt_to(&homes)), routers)
             }
         };
         let mut of_balancers = SUBNETS.dealt_to(&owners);
@@ -94,6 +101,25 @@ impl Addresses {
             load_balancer_nodes: of_balancers.into_iter().collect(),
             nodes: of_nodes.into_iter().collect(),
             pods: of_pods.unwrap_or(in_subnets).into_iter().collect(),
+            routers: routers.into_iter().collect(),
+        }
+    }
+
+    /// The address that a pod sees as the source of a connection that `from` opened over `node`.
+    ///
+    /// Source: Cilium `bpf/lib/nodeport.h`: source NAT to the router's address where there is a tunnel, else to the node's.
+    pub fn seen_at_pod(
+        &self,
+        seen: SeenAtPod,
+        from: LoadBalancerNodeId,
+        node: Option<NodeId>,
+    ) -> Ipv4Addr {
+        match (seen, node) {
+            (SeenAtPod::Node, Some(node)) if self.routers.is_empty() => self.nodes[node],
+            (SeenAtPod::Node, Some(node)) => self.routers[node],
+            (SeenAtPod::LoadBalancerNode, _) | (SeenAtPod::Node, None) => {
+                self.load_balancer_nodes[from]
+            }
         }
     }
 }
@@ -103,18 +129,8 @@ impl Blocks {
     ///
     /// An owner's blocks follow each other; the first owner's come first.
     fn dealt_to<I: Id>(&self, owners: &[I]) -> Vec<Ipv4Addr> {
-        let mut held = vec![0; owners.iter().map(|it| it.index() + 1).max().unwrap_or(0)];
-        for owner in owners {
-            held[owner.index()] += 1;
-        }
-        let mut next_block = 0;
-        let mut blocks = held.iter().map(|&count: &u32| {
-            let first = next_block;
-            next_block += count.div_ceil(self.given).max(1);
-            first
-        });
-        let first_block: Vec<u32> = blocks.by_ref().collect();
-        held.fill(0);
+        let first_block = self.first_blocks(owners, 0);
+        let mut held = vec![0; first_block.len()];
         let deal = |owner: &I| {
             let nth = held[owner.index()];
             held[owner.index()] += 1;
@@ -123,6 +139,30 @@ impl Blocks {
             Ipv4Addr::from(u32::from_be_bytes(self.first) + offset)
         };
         owners.iter().map(deal).collect()
+    }
+
+    /// The first block of each owner, of at least `count` owners.
+    fn first_blocks<I: Id>(&self, owners: &[I], count: usize) -> Vec<u32> {
+        let most = owners.iter().map(|it| it.index() + 1).max().unwrap_or(0);
+        let mut held = vec![0_u32; most.max(count)];
+        for owner in owners {
+            held[owner.index()] += 1;
+        }
+        let mut next_block = 0;
+        let first = |count: u32| {
+            let first = next_block;
+            next_block += count.div_ceil(self.given).max(1);
+            first
+        };
+        held.into_iter().map(first).collect()
+    }
+
+    /// The first usable address of each owner's first block, of at least `count` owners.
+    fn firsts<I: Id>(&self, owners: &[I], count: usize) -> Vec<Ipv4Addr> {
+        let range = u32::from_be_bytes(self.first);
+        let first = |block: u32| Ipv4Addr::from(range + block * self.size + 1);
+        let blocks = self.first_blocks(owners, count);
+        blocks.into_iter().map(first).collect()
     }
 }
 
@@ -217,6 +257,24 @@ mod tests {
             text(&addresses.pods),
             ["10.128.1.2", "10.128.1.3", "10.128.0.2"]
         );
+    }
+
+    #[test]
+    fn a_pod_behind_a_tunnel_sees_the_router_of_the_node_in_between() {
+        // The router keeps the first address of its node's range, whether the node has pods or not.
+        let overlay = cluster(&[0, 0, 0], &[1], OVERLAY);
+        assert_eq!(
+            text(&overlay.routers),
+            ["10.128.0.1", "10.128.1.1", "10.128.2.1"]
+        );
+        let seen = |addresses: &Addresses, seen| {
+            let address = addresses.seen_at_pod(seen, LoadBalancerNodeId(1), Some(NodeId(2)));
+            address.to_string()
+        };
+        assert_eq!(seen(&overlay, SeenAtPod::Node), "10.128.2.1");
+        assert_eq!(seen(&overlay, SeenAtPod::LoadBalancerNode), "10.0.16.4");
+        let native = cluster(&[0, 0, 0], &[1], Network::CiliumChained);
+        assert_eq!(seen(&native, SeenAtPod::Node), "10.0.0.7");
     }
 
     #[test]

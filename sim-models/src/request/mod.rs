@@ -86,6 +86,8 @@ pub struct Request {
     pub pod: Option<PodId>,
     /// The upstream connection that carried it.
     pub connection: Option<UpstreamId>,
+    /// When that connection was dialled; meaningful where there is one.
+    pub connected: SimTime,
     /// Whose address the pod saw; meaningful where a pod got it.
     pub seen_at_pod: node_port::SeenAtPod,
     /// Whether that connection had carried a request before.
@@ -181,6 +183,16 @@ impl Request {
     #[inline]
     pub fn stamp(&mut self, hop: Hop, now: SimTime) {
         self.stamps[hop as usize] = now;
+    }
+
+    /// When the client connection that carries it was dialled.
+    pub fn client_connected(&self) -> SimTime {
+        self.client_connection.opened_at
+    }
+
+    /// The port of the load balancer node from which it would open a connection to a target.
+    pub fn upstream_port(&self) -> u16 {
+        crate::cluster::address::upstream_port(self.draws.word(word::BACKEND))
     }
 
     /// Time from birth to the answer at the client, or to its giving up. An attempt before is not part of it.

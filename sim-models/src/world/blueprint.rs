@@ -255,6 +255,10 @@ pub struct RequestClass {
     pub weight: f64,
     /// Work in the pod; `None` for what the deployment's server says.
     pub demand: Option<sim_core::Dist>,
+    /// The priority of the listener rule that matches it, from 1; 0 for the default action.
+    ///
+    /// Source: AWS, "Access logs for your Application Load Balancer", `matched_rule_priority`.
+    pub rule: u32,
     /// The target group that the first matching rule names; `None` where no rule matches.
     pub target_group: Option<TargetGroupId>,
 }

@@ -121,6 +121,7 @@ impl Call {
             node: None,
             pod: None,
             connection: None,
+            connected: SimTime::ZERO,
             seen_at_pod: SeenAtPod::LoadBalancerNode,
             reused: false,
             second_hop: false,

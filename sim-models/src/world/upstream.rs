@@ -45,6 +45,7 @@ impl<R: Recorder> World<R> {
         request.connection = Some(connection);
         request.node = upstream.node;
         request.pod = Some(pod);
+        request.connected = dialled;
         request.seen_at_pod = upstream.seen_at_pod;
         request.second_hop = upstream.second_hop;
         request.cross_zone = upstream.cross_zone;
@@ -58,6 +59,8 @@ impl<R: Recorder> World<R> {
                 load_balancer_node,
                 target,
                 pod,
+                there: dialled + one_way,
+                request,
             };
             self.recorder.see(agenda.now(), seen);
         }
@@ -87,6 +90,7 @@ impl<R: Recorder> World<R> {
         request.node = upstream.node;
         request.pod = Some(upstream.pod);
         request.reused = true;
+        request.connected = upstream.opened_at;
         request.seen_at_pod = upstream.seen_at_pod;
         request.second_hop = upstream.second_hop;
         request.cross_zone = upstream.cross_zone;

@@ -127,6 +127,7 @@ pub(crate) fn world(
         path: "/".into(),
         weight: 1.0,
         demand: None,
+        rule: 0,
         target_group: Some(group),
     };
     blueprint.populations.push(Population {

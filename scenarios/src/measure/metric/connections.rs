@@ -195,16 +195,16 @@ mod tests {
     fn connections_belong_to_the_service_of_their_target() {
         let layout = layout();
         let mut observer = Observer::new(&layout, SimTime::ZERO, Vec::new());
+        let request = answered(SimTime::ZERO, web_pod(2));
         let opened = Observation::Opened {
             load_balancer_node: LoadBalancerNodeId(0),
             target: web_target(),
             pod: web_pod(2),
+            there: SimTime::ZERO,
+            request: &request,
         };
         observer.see(SimTime::ZERO, opened);
-        observer.see(
-            SimTime::ZERO,
-            Observation::Finished(&answered(SimTime::ZERO, web_pod(2))),
-        );
+        observer.see(SimTime::ZERO, Observation::Finished(&request));
         let readings = observer.finish(SimTime::from_secs(100)).readings.unwrap();
         assert_eq!(of_web(&readings, "connections opened"), Ok(1.0));
         assert_eq!(of_web(&readings, "connection rate"), Ok(0.01));

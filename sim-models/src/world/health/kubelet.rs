@@ -133,6 +133,7 @@ impl<R: Recorder> World<R> {
             node: None,
             pod: None,
             connection: None,
+            connected: SimTime::ZERO,
             reused: false,
             seen_at_pod: crate::request::node_port::SeenAtPod::LoadBalancerNode,
             second_hop: false,

@@ -208,6 +208,7 @@ impl Case {
                 demand: None,
                 path: "/".into(),
                 weight,
+                rule: 0,
                 target_group: Some(group),
             });
         let classes = classes.collect();
