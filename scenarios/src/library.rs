@@ -49,6 +49,7 @@ shipped! {
     "uneven-counts" in "claims/": "Why were the counts of nginx uneven, and those of httpd and echo not?";
     "lumpy-placement" in "claims/": "Do 3-3-2-2 or 4-3-2-1 pods per node cause up to 4x imbalance?";
     "one-address" in "claims/": "Do hundreds of client addresses spread the load more evenly than one?";
+    "client-address" in "claims/": "Whose address does a pod see, under Cluster and under Local?";
     "earlier-burst" in "claims/": "Does an earlier burst bias the counts?";
     "alb-finds-a-bad-pod" in "claims/": "How soon do the load balancer's own checks find a bad pod?";
     "readiness-removes-a-bad-pod" in "claims/": "How soon does readiness take a bad pod out of all nodes?";

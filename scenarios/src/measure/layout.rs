@@ -6,6 +6,8 @@ use sim_models::id::{Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId,
 use sim_models::request::overlay;
 use sim_models::world::blueprint::Blueprint;
 
+use super::bundle::Bundles;
+
 /// What a number is about: everything, or one Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -55,6 +57,7 @@ pub struct Layout {
     endpoints: usize,
     overlay: bool,
     returns_directly: bool,
+    bundles: Bundles,
 }
 
 /// Bytes of a request's line, headers and body.
@@ -95,6 +98,7 @@ impl Layout {
             endpoints: 0,
             returns_directly: blueprint.proxy.returns_directly(),
             overlay: matches!(blueprint.network, Network::Overlay { .. }),
+            bundles: Bundles::of(blueprint),
         };
         let members = layout.rank_pods(blueprint);
         layout.add_services(blueprint, &members);
@@ -282,6 +286,13 @@ impl Layout {
     #[must_use]
     pub fn has_overlay(&self) -> bool {
         self.overlay
+    }
+
+    /// Which things are shown as one in a picture of ways.
+    #[inline]
+    #[must_use]
+    pub fn bundles(&self) -> &Bundles {
+        &self.bundles
     }
 
     /// How many pairs of Service and pod there are.

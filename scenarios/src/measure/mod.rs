@@ -5,6 +5,7 @@
 //! such as "p99 latency"; over replications it has an estimate with an interval, paired differences ([`compare`])
 //! and verdicts ([`objective`]).
 
+pub mod bundle;
 pub mod chance;
 pub mod compare;
 pub mod layout;
@@ -12,6 +13,7 @@ pub mod metric;
 pub mod objective;
 pub mod observer;
 pub mod quantity;
+pub mod reach;
 pub mod reading;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,6 +10,7 @@ use super::layout::{Focus, Layout};
 use super::quantity::{About, Absent, Definition};
 use super::reading::{Merge, Reading};
 
+pub mod ages;
 pub mod connections;
 pub mod distance;
 pub mod health;
@@ -17,10 +18,12 @@ pub mod hops;
 pub mod latency;
 pub mod load;
 pub mod outcomes;
+pub mod paths;
 pub mod placement;
 pub mod places;
 pub mod pods;
 pub mod requests;
+pub mod sources;
 pub mod targets;
 
 /// Something that is measured.
@@ -184,8 +187,14 @@ metrics! {
     Placement placement: placement::Placement;
     /// How connections carry requests.
     Connections connections: connections::Connections;
+    /// How old connections are.
+    Ages ages: ages::Ages;
     /// How far requests travel.
     Distance distance: distance::Distance;
+    /// Which way requests go.
+    Paths paths: paths::Paths;
+    /// Whose address pods see.
+    Sources sources: sources::Sources;
     /// How busy pods are.
     Load load: load::Load;
     /// How many targets are registered.
