@@ -84,7 +84,7 @@ pub(crate) struct RunArgs {
     #[arg(long, requires = "out")]
     pub(crate) png: bool,
 
-    /// Write a line for each request of replication 0 into DIR/trace
+    /// Write replication 0 into DIR/trace: every request, access logs, Hubble flows, a service map, a time line for Perfetto
     #[arg(long, requires = "out")]
     pub(crate) trace: bool,
 

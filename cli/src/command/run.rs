@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use outputs::files::{self, File, Pictures};
 use outputs::render::{markdown, text};
-use outputs::trace;
+use outputs::trace::{self, TraceError};
 use outputs::view::{self, Shown};
 use outputs::{name, results};
 use scenarios::experiment::{self, Experiment};
@@ -111,11 +111,15 @@ fn keep(args: &RunArgs, shown: &Shown<'_>, directory: &Path) -> Result<(), Strin
     }
     let names = name::distinct(shown.alternatives().iter().map(|one| one.name.as_str()));
     for (alternative, name) in shown.alternatives().iter().zip(names) {
-        let path = directory.join("trace").join(format!("{name}.csv"));
-        let traced = write(&path, |to| {
-            trace::requests(alternative, shown.answer.seed, to).map(|_| ())
-        });
-        traced.map_err(|error| unwritten(&path, &error))?;
+        let directory = directory.join("trace").join(name);
+        let traced = fs::create_dir_all(&directory)
+            .map_err(TraceError::from)
+            .and_then(|()| {
+                trace::write(alternative, shown.answer.seed, |file| {
+                    fs::File::create(directory.join(file)).map(BufWriter::new)
+                })
+            });
+        traced.map_err(|error| unwritten(&directory, &error))?;
     }
     Ok(())
 }

@@ -126,6 +126,7 @@ pub(super) fn veil(band: &Band) -> Paint {
     let cover = match (band.solid, band.ink) {
         (true, _) => 1.0,
         (false, Ink::Chance | Ink::Quiet) => 0.55,
+        (false, Ink::Kind(_)) => 0.5,
         (false, _) => 0.18,
     };
     Paint(theme::colour(band.ink), cover)

@@ -273,7 +273,9 @@ fn entry(mark: &Mark, named: bool) -> Option<Entry<'_>> {
             ink: *ink,
             sample: Sample::Line(*stroke),
         }),
-        Mark::Band(band) if band.solid || matches!(band.ink, Ink::Chance | Ink::Quiet) => {
+        Mark::Band(band)
+            if band.solid || matches!(band.ink, Ink::Chance | Ink::Quiet | Ink::Kind(_)) =>
+        {
             Some(Entry {
                 label: &band.label,
                 sample: Sample::Veil(mark::veil(band)),

@@ -136,6 +136,13 @@ fn widths(table: &Table, columns: &[usize], width: u16) -> Vec<u16> {
         .map(|&index| least_width(table, index))
         .collect();
     let gaps = GAP * u16::try_from(columns.len().saturating_sub(1)).unwrap_or(0);
+    // A heading that is wider than the line is broken, its numbers are not.
+    for (own, &index) in widths.iter_mut().zip(columns) {
+        let others = columns.iter().filter(|&&other| other != index);
+        let others: u16 = others.map(|&other| least_width(table, other)).sum();
+        let room = width.saturating_sub(gaps + others).max(NARROWEST);
+        *own = (*own).min(room.max(numbers_width(table, index)));
+    }
     let mut spare = width.saturating_sub(gaps + widths.iter().sum::<u16>());
     for (own, &index) in widths.iter_mut().zip(columns) {
         let more = (natural_width(table, index) - *own).min(spare);
@@ -143,6 +150,12 @@ fn widths(table: &Table, columns: &[usize], width: u16) -> Vec<u16> {
         spare -= more;
     }
     widths
+}
+
+/// What the cells of a column need, without its heading.
+fn numbers_width(table: &Table, column: usize) -> u16 {
+    let cells = table.rows.iter().map(|row| words(row, column).width());
+    u16::try_from(cells.max().unwrap_or(0)).unwrap_or(u16::MAX / 8)
 }
 
 fn least_width(table: &Table, column: usize) -> u16 {
@@ -324,6 +337,28 @@ mod tests {
         assert_eq!(parts.matches("p99 latency").count(), 2, "{parts}");
         assert!(parts.contains("41.2 ± 0.6  MISSED"), "{parts}");
         assert!(parts.lines().all(|line| line.width() <= 60), "{parts}");
+    }
+
+    #[test]
+    fn a_heading_that_is_wider_than_the_line_is_broken_and_its_numbers_are_not() {
+        // The name of a case of a sweep: 95 characters, beside 13 + 3 for the key.
+        let name = "requests per connection with a name, clients.users.addresses = 300, deployments.web.replicas = 12";
+        let columns = vec![Column::key(""), Column::left(name)];
+        let mut table = Table::new("cases", "Cases", columns);
+        table.row(vec![
+            Cell::text("pod imbalance"),
+            Cell::Estimate {
+                mean: 41.2,
+                half_width: 0.6,
+            },
+        ]);
+        let layout = Layout {
+            width: 80,
+            colour: false,
+        };
+        let text = super::table(&table, layout);
+        assert!(text.contains("41.2 ± 0.6"), "{text}");
+        assert!(text.lines().all(|line| line.width() <= 80), "{text}");
     }
 
     #[test]

@@ -12,7 +12,9 @@ use crate::format;
 use crate::report::{Provenance, Report, Section};
 
 mod because;
+pub mod connections;
 pub mod difference;
+pub mod graph;
 pub mod latency;
 pub mod objectives;
 pub mod outcomes;

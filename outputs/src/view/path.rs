@@ -1,7 +1,7 @@
 //! Which way do the requests go: through which targets, over which nodes, across which zones?
 
-use super::Shown;
 use super::topic::{self, Topic};
+use super::{Shown, graph};
 use crate::report::Section;
 
 /// Targets, second hops, zones, and what they cost in bytes.
@@ -28,11 +28,16 @@ pub(super) fn section(shown: &Shown<'_>) -> Option<Section> {
     );
     let mut table = topic::table(shown, "path", "Which way the requests go", &topics, false)?;
     table.note("Bytes are those of one replication.");
+    let single = graph::warning(shown);
+    if !single.is_empty() {
+        table.note(single);
+    }
     Some(Section {
         title: "Which way".to_owned(),
         text: "Target group entries, second hops inside the cluster, and traffic between zones."
             .to_owned(),
         tables: vec![table],
-        ..Section::default()
+        details: graph::ways_table(shown).into_iter().collect(),
+        figures: graph::of(shown).into_iter().collect(),
     })
 }

@@ -11,7 +11,7 @@ use scenarios::measure::chance;
 use sim_models::id::NodeId;
 
 use super::topic::{self, Topic};
-use super::{MOST_PANELS, Shown, placement};
+use super::{MOST_PANELS, Shown, connections, placement};
 use crate::figure::{
     Along, Axis, Band, Bar, Bars, Dot, Dots, Figure, Group, Ink, Mark, Panel, Rule, Shape,
 };
@@ -271,14 +271,15 @@ pub(super) fn section(shown: &Shown<'_>) -> Option<Section> {
         .filter_map(|(service, file_name)| figure_of(shown, service, file_name))
         .collect();
     figures.extend(placement::of(shown));
+    figures.extend(connections::ages(shown));
     Some(Section {
         title: "Who answers".to_owned(),
         text: "A backend is chosen once per upstream connection, and requests ride on pooled connections: few connections make \
                lumps that no number of requests evens out."
             .to_owned(),
         tables: vec![table],
+        details: connections::tables(shown),
         figures,
-        ..Section::default()
     })
 }
 

@@ -69,6 +69,12 @@ fn placement_grid() {
 }
 
 #[test]
+fn ways_with_their_widths() {
+    check("traffic-graph.svg", &svg::inline(&sample::ways()));
+    check("traffic-graph.csv", &csv::table(&sample::ways().table));
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for width in [60, 80, 100, 120] {
         let report = report(width);

@@ -5,3 +5,4 @@ mod golden;
 mod page;
 mod run;
 mod sample;
+mod trace;

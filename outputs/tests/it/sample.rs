@@ -3,7 +3,10 @@
 use outputs::figure::Figure;
 use outputs::report::{Provenance, Report, Section, Warning};
 use outputs::table::{Cell, Column, Table, Verdict};
-use outputs::view::{difference, latency, outcomes, placement, share};
+use outputs::view::graph::{Graph, Vertex};
+use outputs::view::{difference, graph, latency, outcomes, placement, share};
+use scenarios::measure::bundle::Layer;
+use scenarios::measure::metric::paths::{Reach, Step};
 
 const NAMES: [&str; 3] = ["instance, Cluster", "instance, Local", "ip"];
 
@@ -318,8 +321,99 @@ pub(crate) fn grid() -> Figure {
     )
 }
 
+/// Two load balancer nodes before four nodes: ten pods that any node may choose, then 200 of which only a node's own.
+pub(crate) fn ways() -> Figure {
+    let vertex = |name: String, things: usize| Vertex {
+        name,
+        things,
+        single: false,
+    };
+    let layers = |pods: Vec<Vertex>| {
+        let named = |prefix: &str, count: usize| -> Vec<Vertex> {
+            (0..count)
+                .map(|number| vertex(format!("{prefix}{number}"), 1))
+                .collect()
+        };
+        let clients = vec![vertex("users".to_owned(), 1)];
+        [clients, named("LB node ", 2), named("workers-", 4), pods]
+    };
+    let step = |from_layer: Layer, from: usize, to: usize, reach: Reach, requests: u64| Step {
+        from_layer,
+        from,
+        to,
+        reach,
+        requests,
+    };
+    let mut numbers = Numbers(7);
+    let mut count = |mean: f64| (mean * (1.0 + 0.1 * numbers.normal())) as u64;
+    let zone = |one: usize, other: usize| {
+        if one % 2 == other % 2 {
+            Reach::Zone
+        } else {
+            Reach::CrossZone
+        }
+    };
+    let mut graphs = Vec::new();
+    for (index, name) in ["10 pods, Cluster", "200 pods, Local"].iter().enumerate() {
+        let mut steps = Vec::new();
+        let homes: Vec<usize> = match index {
+            0 => vec![0, 0, 0, 1, 1, 1, 2, 2, 3, 3],
+            _ => vec![0, 1, 2, 3],
+        };
+        for balancer in 0..2 {
+            steps.push(step(
+                Layer::Clients,
+                0,
+                balancer,
+                Reach::Here,
+                count(4_000.0),
+            ));
+            for node in 0..4 {
+                let (layer, reach) = (Layer::LoadBalancerNodes, zone(balancer, node));
+                steps.push(step(layer, balancer, node, reach, count(1_000.0)));
+            }
+        }
+        for node in 0..4 {
+            for (pod, &home) in homes.iter().enumerate() {
+                let (layer, here) = (Layer::Nodes, home == node);
+                match (index, here) {
+                    (0, true) => steps.push(step(layer, node, pod, Reach::Here, count(200.0))),
+                    (0, false) => {
+                        steps.push(step(layer, node, pod, zone(node, home), count(200.0)));
+                    }
+                    (_, true) => steps.push(step(layer, node, pod, Reach::Here, count(2_000.0))),
+                    (_, false) => {}
+                }
+            }
+        }
+        let pods = match index {
+            0 => (0..10)
+                .map(|pod| vertex(format!("nginx-{pod}"), 1))
+                .collect(),
+            _ => vec![vertex("nginx".to_owned(), 50); 4],
+        };
+        let mut layers = layers(pods);
+        layers[1][0].single = index == 1;
+        graphs.push(Graph {
+            alternative: (*name).to_owned(),
+            index,
+            layers,
+            steps,
+            replications: 10.0,
+        });
+    }
+    graph::figure("traffic-graph", &graphs, &provenance().line())
+}
+
 pub(crate) fn figures() -> Vec<Figure> {
-    vec![shares(), tails(), differences(), over_time(), grid()]
+    vec![
+        shares(),
+        tails(),
+        differences(),
+        over_time(),
+        grid(),
+        ways(),
+    ]
 }
 
 pub(crate) fn alternatives() -> Table {
