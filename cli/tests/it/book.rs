@@ -185,7 +185,11 @@ fn the_page_of_rules_lists_every_assumption_that_no_field_changes() {
         .collect();
     let mut text = String::from("| about | what is assumed | where |\n|---|---|---|\n");
     let mut count = 0;
-    for folder in ["sim-models/src", "scenarios/src/measure"] {
+    for folder in [
+        "sim-models/src",
+        "scenarios/src/measure",
+        "outputs/src/trace",
+    ] {
         let root = directory().join("../../..").join(folder);
         for file in below(&root, "rs") {
             let source = fs::read_to_string(&file).expect("a source file is a text");

@@ -60,7 +60,7 @@ fn listening_changes_nothing() {
     let kept = fs::read_to_string(traced.join("results.json")).expect("results");
     assert!(kept == quiet);
     // Every request that the run counts has a line, and those of the warm-up have one too.
-    let trace = fs::read_to_string(traced.join("trace/ip.csv")).expect("a trace");
+    let trace = fs::read_to_string(traced.join("trace/ip/requests.csv")).expect("a trace");
     let results: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
     let requests = results["alternatives"][2]["numbers"]
         .as_array()
