@@ -6,7 +6,7 @@ use std::path::Path;
 use scenarios::code;
 use scenarios::diagnostic::Diagnostic;
 use scenarios::library;
-use scenarios::load::{Loaded, load};
+use scenarios::load::{Loaded, Purpose, load_for};
 use scenarios::patch::Patch;
 use scenarios::source::{LONGEST_SOURCE_BYTES, SourceId, Sources};
 use scenarios::suggest::nearest;
@@ -15,6 +15,7 @@ use crate::args::ScenarioArgs;
 
 /// Reads, changes and checks a scenario; `overrides` are changes that have options of their own, after those of `--set`. The texts are needed to show what is found, so they come from the caller.
 pub(crate) fn scenario(
+    purpose: Purpose,
     args: &ScenarioArgs,
     overrides: &[String],
     sources: &mut Sources,
@@ -29,7 +30,7 @@ pub(crate) fn scenario(
         }
     }
     if wrong.is_empty() {
-        load(sources, source, &patches)
+        load_for(purpose, sources, source, &patches)
     } else {
         Err(wrong)
     }

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod experiment;
 pub mod explain;
+mod fill_in;
 mod lexer;
 pub mod library;
 pub mod load;

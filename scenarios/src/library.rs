@@ -35,6 +35,8 @@ shipped! {
     "eroded-spread" in "": "What does a rolling update leave of a spread constraint, and what helps?";
     "one-zone-label" in "": "Does a zone label that is the same on every node spread pods worse than none?";
     "lost-zone" in "": "A zone is lost: which spread constraints leave pods Pending?";
+    "rollout-and-spread" in "": "A rolling update while traffic flows: which constraints keep the pods spread?";
+    "zone-outage" in "": "A zone goes down at 60 s: do its pods come back elsewhere?";
     "pods-or-constraint" in "": "Under Local: more pods, or a spread constraint?";
     "rolling-update" in "": "Which preStop sleep lets a rolling update pass without errors?";
     "pre-stop" in "": "What is the smallest preStop with no lost request in 99 % of rolling updates?";

@@ -6,6 +6,7 @@ use crate::code;
 use crate::decode::decode;
 use crate::diagnostic::{Diagnostic, few_of_each, in_order};
 use crate::explain::Reference;
+use crate::fill_in::filled_in;
 use crate::lower::lower;
 use crate::measure::objective::Objective;
 use crate::parser::parse;
@@ -63,7 +64,16 @@ pub struct Case {
     pub blueprint: Blueprint,
 }
 
-/// Reads a scenario: parses it, applies `--set`, and makes every case ready.
+/// What a scenario is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is run.
+    Run,
+    /// Its pods are placed and nothing else: clients, services, load balancer and servers may be left out.
+    Placement,
+}
+
+/// Reads a scenario that is to be run: parses it, applies `--set`, and makes every case ready.
 ///
 /// # Errors
 ///
@@ -74,10 +84,29 @@ pub fn load(
     source: SourceId,
     sets: &[Patch],
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    read(sources, source, sets).map_err(few_of_each)
+    load_for(Purpose::Run, sources, source, sets)
 }
 
-fn read(sources: &Sources, source: SourceId, sets: &[Patch]) -> Result<Loaded, Vec<Diagnostic>> {
+/// Reads a scenario for a purpose.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_for(
+    purpose: Purpose,
+    sources: &Sources,
+    source: SourceId,
+    sets: &[Patch],
+) -> Result<Loaded, Vec<Diagnostic>> {
+    read(purpose, sources, source, sets).map_err(few_of_each)
+}
+
+fn read(
+    purpose: Purpose,
+    sources: &Sources,
+    source: SourceId,
+    sets: &[Patch],
+) -> Result<Loaded, Vec<Diagnostic>> {
     let reference = Reference::of::<Scenario>();
     let defaults = |path: &str| reference.default_variant(path);
     let mut tree = parse(sources, source)?;
@@ -86,12 +115,12 @@ fn read(sources: &Sources, source: SourceId, sets: &[Patch]) -> Result<Loaded, V
         .filter_map(|patch| patch.apply(&mut tree, &defaults).err())
         .collect();
     none_of(wrong)?;
-    let scenario: Scenario = decode(&tree)?;
+    let scenario: Scenario = purpose.decode(&tree)?;
     let plans = plans(sources, &tree)?;
     let mut cases = Vec::with_capacity(plans.len());
     let mut found = Found::default();
     for plan in plans {
-        match plan.case(&tree, &defaults) {
+        match plan.case(&tree, &defaults, purpose) {
             Ok((case, warnings)) => {
                 found.add(&plan.name, warnings);
                 cases.push(case);
@@ -112,6 +141,15 @@ fn read(sources: &Sources, source: SourceId, sets: &[Patch]) -> Result<Loaded, V
         cases,
         warnings: few_of_each(warnings),
     })
+}
+
+impl Purpose {
+    fn decode(self, tree: &Node) -> Result<Scenario, Vec<Diagnostic>> {
+        match self {
+            Self::Run => decode(tree),
+            Self::Placement => decode(&filled_in(tree)),
+        }
+    }
 }
 
 fn none_of(wrong: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
@@ -136,6 +174,7 @@ impl Plan {
         &self,
         tree: &Node,
         defaults: &dyn Fn(&str) -> Option<String>,
+        purpose: Purpose,
     ) -> Result<(Case, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut tree = tree.clone();
         let wrong: Vec<Diagnostic> = self
@@ -144,8 +183,8 @@ impl Plan {
             .filter_map(|patch| patch.apply(&mut tree, defaults).err())
             .collect();
         none_of(wrong)?;
-        let scenario: Scenario = decode(&tree)?;
-        let found = rule::check(&scenario, &tree);
+        let scenario: Scenario = purpose.decode(&tree)?;
+        let found = rule::check(&scenario, &tree, purpose);
         if found.iter().any(Diagnostic::is_error) {
             return Err(found);
         }

@@ -11,7 +11,7 @@ use sim_models::request::load_balancer::Kind;
 use sim_models::request::node_port::{Machine, Tracking};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{
-    Deployment, LoadBalancer, Population, RequestClass, Run, Service, TargetGroup,
+    Deployment, LoadBalancer, Population, RequestClass, Run, Scheduled, Service, TargetGroup,
 };
 
 use crate::auto::Auto;
@@ -31,6 +31,7 @@ pub(crate) use health::is_watched;
 /// When the scenario breaks a rule that finds errors, such as a name that refers to nothing.
 pub fn lower(scenario: &Scenario) -> Blueprint {
     let names = Names { scenario };
+    let (pods, scheduled) = placed(&Cluster::of(scenario), Streams::new(scenario.seed, 0));
     let mut blueprint = Blueprint {
         run: Run {
             warm_up: match scenario.run.warm_up {
@@ -42,7 +43,7 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
         },
         zones: scenario.cluster.zones.iter().cloned().collect(),
         nodes: nodes(scenario),
-        pods: pods(scenario),
+        pods,
         deployments: deployments(scenario),
         services: services(&names),
         network: scenario.cluster.network,
@@ -54,7 +55,7 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
         populations: populations(&names),
         health: None,
     };
-    blueprint.health = health::lower(scenario, &blueprint);
+    blueprint.health = health::lower(scenario, &blueprint, scheduled);
     blueprint
 }
 
@@ -128,26 +129,22 @@ fn tracking(scenario: &Scenario) -> Option<Box<Tracking>> {
     scenario.cluster.proxy.tracking(machines).map(Box::new)
 }
 
-/// Pods in replication 0, deployment after deployment. Those that stay Pending are not there.
-fn pods(scenario: &Scenario) -> Arena<PodId, Pod> {
-    placed_pods(&Cluster::of(scenario), Streams::new(scenario.seed, 0))
-}
-
-/// Pods in the replication of these streams, deployment after deployment. Those that stay Pending are not there.
-pub(crate) fn placed_pods(cluster: &Cluster<'_>, streams: Streams) -> Arena<PodId, Pod> {
-    let placements = cluster.place(streams).placements.into_iter();
-    let deployments = cluster.deployments().names().zip(placements).enumerate();
-    deployments
-        .flat_map(|(id, (name, placement))| {
-            let deployment = DeploymentId::from_index(id);
-            let pod = move |(index, node): (usize, NodeId)| Pod {
-                name: format!("{name}-{index}"),
-                deployment,
-                node,
-            };
-            placement.on.into_iter().enumerate().map(pod)
-        })
-        .collect()
+/// Pods in the replication of these streams, deployment after deployment, and the scheduler that placed them. Those that stay
+/// Pending are not among the pods.
+pub(crate) fn placed(cluster: &Cluster<'_>, streams: Streams) -> (Arena<PodId, Pod>, Scheduled) {
+    let placed = cluster.place(streams);
+    let names = cluster.deployments().names();
+    let deployments = names.zip(&placed.placements).enumerate();
+    let pods = deployments.flat_map(|(id, (name, placement))| {
+        let deployment = DeploymentId::from_index(id);
+        let pod = move |(index, &node): (usize, &NodeId)| Pod {
+            name: format!("{name}-{index}"),
+            deployment,
+            node,
+        };
+        placement.on.iter().enumerate().map(pod)
+    });
+    (pods.collect(), placed.scheduled())
 }
 
 fn deployments(scenario: &Scenario) -> Arena<DeploymentId, Deployment> {

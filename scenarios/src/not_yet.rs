@@ -18,17 +18,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.instance_stop_timeout", "instances that shut down"),
     ("cluster.provisioner", "replacement of lost capacity"),
     ("cluster.auto_repair", "replacement of unhealthy nodes"),
-    ("cluster.scheduler.latency", "the pace of the scheduler"),
-    ("cluster.scheduler.qps", "the pace of the scheduler"),
-    ("cluster.scheduler.burst", "the pace of the scheduler"),
-    (
-        "cluster.scheduler.back_off",
-        "Pending pods that are tried again",
-    ),
-    (
-        "cluster.scheduler.unschedulable_flush",
-        "Pending pods that are tried again",
-    ),
     ("cluster.vpc", "the VPC's address space"),
     ("cluster.vpc_cni", "the VPC CNI's address pools"),
     ("cluster.pod_cidr_mask", "address ranges of an overlay"),

@@ -7,13 +7,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use sim_core::Streams;
+use sim_models::control::deployment::RollingUpdate;
 use sim_models::id::{Id, NodeId};
 use sim_models::placement::rollout::Rollout;
-use sim_models::placement::taint::{Taint, TaintEffect};
-use sim_models::placement::{Scheduler, TemplateId, Unschedulable};
+use sim_models::placement::taint::{Taint, TaintEffect, UNREACHABLE};
+use sim_models::placement::{Revisions, Scheduler, TemplateId, Unschedulable};
 use sim_models::streams::{PLACEMENT, ROLLOUT};
-
-use cluster::add_revision;
+use sim_models::world::blueprint::Scheduled;
 
 use crate::named::Named;
 use crate::scenario::{Deployment, Lost};
@@ -46,8 +46,9 @@ pub struct Placed<'a> {
     /// The scheduler, with the pods in its view of the cluster.
     pub scheduler: Scheduler,
     deployments: &'a Named<Deployment>,
-    /// The revision of each deployment, and its pods.
-    revisions: Vec<(u32, TemplateId)>,
+    revisions: Vec<Revisions>,
+    /// The revision of each pod, beside its node in the placement of its deployment.
+    templates: Vec<Vec<TemplateId>>,
     streams: Streams,
 }
 
@@ -63,18 +64,23 @@ impl<'a> Cluster<'a> {
         let mut order: Vec<(usize, &Deployment)> = self.deployments.values().enumerate().collect();
         order.sort_by_key(|(_, deployment)| Reverse(deployment.priority));
         for &(index, deployment) in &order {
-            let template = self.templates[index];
+            let template = self.template(index);
             placements[index] = Some(match &deployment.placement {
                 Some(pods) => by_hand(pods, template, &mut scheduler),
                 None => scheduled(index, deployment, template, &mut scheduler, streams),
             });
         }
+        let placements: Vec<Placement> = placements.into_iter().flatten().collect();
+        let pods = placements.iter().zip(&self.revisions);
         let mut placed = Placed {
             stuck: vec![None; placements.len()],
-            placements: placements.into_iter().flatten().collect(),
+            templates: pods
+                .map(|(placement, revisions)| vec![revisions.latest(); placement.on.len()])
+                .collect(),
+            placements,
             scheduler,
             deployments: self.deployments,
-            revisions: self.templates.iter().map(|&pods| (1, pods)).collect(),
+            revisions: self.revisions.clone(),
             streams,
         };
         for (index, deployment) in self.deployments.values().enumerate() {
@@ -97,8 +103,9 @@ impl Placed<'_> {
     /// Source: Kubernetes, "Nodes: Node controller"; the pods' default toleration of 300 s is over.
     fn lose(&mut self, lost: &[(NodeId, Lost)]) {
         let gone: BTreeSet<NodeId> = lost.iter().map(|&(node, _)| node).collect();
-        for placement in &mut self.placements {
-            placement.on.retain(|node| !gone.contains(node));
+        for (placement, templates) in self.placements.iter_mut().zip(&mut self.templates) {
+            let pods = placement.on.iter().copied().zip(templates.iter().copied());
+            (placement.on, *templates) = pods.filter(|(node, _)| !gone.contains(node)).unzip();
         }
         let cluster = self.scheduler.cluster_mut();
         for &(node, lost) in lost {
@@ -124,10 +131,11 @@ impl Placed<'_> {
             let replica = u64::from(replicas) + u64::from(again);
             streams.nth(PLACEMENT, index as u64, replica).below(choices)
         };
-        let (_, pods) = self.revisions[index];
+        let pods = self.revisions[index].latest();
         let placed = self
             .scheduler
             .place(pods, replicas.saturating_sub(there), tie);
+        self.templates[index].extend(placed.nodes.iter().map(|_| pods));
         placement.on.extend(placed.nodes);
         placement.pending = placed.pending;
     }
@@ -143,35 +151,58 @@ impl Placed<'_> {
         if self.stuck[index].is_some() {
             return;
         }
-        let named = self.deployments.iter().nth(index);
-        let (name, deployment) = named.expect("a deployment of the file");
-        let (revision, from) = self.revisions[index];
-        let next = revision + 1;
-        let to = add_revision(name, deployment, next, &mut self.scheduler);
-        let mut draws = self.streams.nth(ROLLOUT, index as u64, u64::from(next));
+        let named = self.deployments.values().nth(index);
+        let deployment = named.expect("a deployment of the file");
+        let revisions = &mut self.revisions[index];
+        let from = revisions.latest();
+        let to = revisions.add(self.scheduler.cluster_mut());
+        let mut draws = self
+            .streams
+            .nth(ROLLOUT, index as u64, revisions.count() as u64);
         let old = std::mem::take(&mut self.placements[index].on);
         let draw = |choices: u32| draws.below(choices);
         let rolled = rollout_of(deployment).roll(&mut self.scheduler, (from, old), to, draw);
         self.stuck[index] = rolled.stuck.as_ref().map(|(_, why)| why.clone());
-        self.revisions[index] = (next, to);
+        let of = |pods: &[NodeId], revision| vec![revision; pods.len()];
+        self.templates[index] = [of(&rolled.new, to), of(&rolled.old, from)].concat();
         self.placements[index] = Placement {
             on: rolled.new.into_iter().chain(rolled.old).collect(),
             pending: rolled.stuck,
         };
     }
+
+    /// The same as a run sees it at time zero; the pods lie there in the order of the placements.
+    pub fn scheduled(self) -> Scheduled {
+        let pending =
+            |placement: &Placement| placement.pending.as_ref().map_or(0, |&(pods, _)| pods);
+        Scheduled {
+            pending: self.placements.iter().map(pending).collect(),
+            pods: self.templates.into_iter().flatten().collect(),
+            revisions: self.revisions.into_iter().collect(),
+            scheduler: self.scheduler,
+        }
+    }
 }
 
 /// How far a rolling update of a deployment may leave the number of its replicas.
 ///
-/// Source: Kubernetes API apps/v1, `RollingUpdateDeployment`: 25 % more and 25 % fewer by default.
+/// Source: Kubernetes API apps/v1, `RollingUpdateDeployment`.
 fn rollout_of(deployment: &Deployment) -> Rollout {
-    Rollout::from_percent(deployment.replicas.get(), 25, 25)
+    let RollingUpdate {
+        max_surge_percent,
+        max_unavailable_percent,
+    } = deployment.strategy.rolling_update;
+    Rollout::from_percent(
+        deployment.replicas.get(),
+        max_surge_percent,
+        max_unavailable_percent,
+    )
 }
 
 /// What the node controller puts on a node whose kubelet is silent.
 fn unreachable() -> impl Iterator<Item = Taint> {
     let taint = |effect| Taint {
-        key: "node.kubernetes.io/unreachable".to_owned(),
+        key: UNREACHABLE.to_owned(),
         value: String::new(),
         effect,
     };

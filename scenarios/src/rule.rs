@@ -10,6 +10,7 @@ use sim_models::request::load_balancer::{RuleConfig, TargetGroupConfig};
 
 use crate::auto::Auto;
 use crate::diagnostic::{Diagnostic, in_order};
+use crate::load::Purpose;
 use crate::placement::{Cluster, Placement};
 use crate::scenario::Scenario;
 use crate::source::Span;
@@ -84,10 +85,11 @@ const WARNINGS: &[Rule] = &[
 ];
 
 /// Everything that the rules say about a scenario, in the order of the text. Warnings come when there are no errors.
-pub fn check(scenario: &Scenario, tree: &Node) -> Vec<Diagnostic> {
+pub fn check(scenario: &Scenario, tree: &Node, purpose: Purpose) -> Vec<Diagnostic> {
     let subject = Subject {
         scenario,
         tree,
+        purpose,
         placements: OnceCell::new(),
     };
     let mut found = Vec::new();
@@ -104,6 +106,7 @@ pub fn check(scenario: &Scenario, tree: &Node) -> Vec<Diagnostic> {
 struct Subject<'a> {
     scenario: &'a Scenario,
     tree: &'a Node,
+    purpose: Purpose,
     /// Found out when it is first asked for.
     placements: OnceCell<Vec<Placement>>,
 }

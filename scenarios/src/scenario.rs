@@ -180,7 +180,7 @@ pub struct Cluster {
     #[serde(default)]
     pub namespaces: BTreeMap<String, Labels>,
 
-    /// Where pods land that are not placed by hand.
+    /// Where pods land that are not placed by hand, and those that are created during a run.
     #[serde(default)]
     pub scheduler: placement::Config,
 
@@ -397,7 +397,7 @@ pub struct Deployment {
 
     /// Rolling updates that went before: the pods lie where the last of them left them.
     ///
-    /// Each update goes as the Deployment controller does, with 25 % more and 25 % fewer pods than `replicas`.
+    /// Each update goes as the Deployment controller does, as wide as `strategy` says.
     /// Range: 0 to 100; 0 with a `placement` by hand. Default: 0.
     /// Source: Kubernetes 1.34, `pkg/controller/deployment/rolling.go`.
     #[serde(default)]

@@ -9,6 +9,7 @@ use crate::control::aws_controller::NodeReady;
 use crate::health::endpoint_slice::Version;
 use crate::health::target_group::TargetState;
 use crate::id::{FaultId, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId};
+use crate::placement::Unschedulable;
 use crate::request::Request;
 
 /// Something happened that a listener may want to know.
@@ -150,12 +151,24 @@ pub enum Health<'a> {
         /// Which pod.
         pod: PodId,
     },
-    /// A pod was created.
+    /// A pod was created, and waits for a node.
     Created {
         /// Which pod.
         pod: PodId,
-        /// Of which node.
+    },
+    /// The scheduler found a node for a pod.
+    Placed {
+        /// Which pod.
+        pod: PodId,
+        /// Its node.
         node: NodeId,
+    },
+    /// A pod fits on no node; told again when the reason changes.
+    Unschedulable {
+        /// Which pod.
+        pod: PodId,
+        /// Why, node by node.
+        why: &'a Unschedulable,
     },
 }
 

@@ -65,6 +65,11 @@ pub const SANDBOX_STOP: StreamName = StreamName::new("sandbox stop");
 /// A new pod's way to a node and its start there; `entity` is the Deployment, `draw` the how-manieth pod.
 pub const SCHEDULING: StreamName = StreamName::new("scheduling");
 
+/// Which of several equally good nodes a pod of a run gets; `entity` is the Deployment, `draw` the how-manieth pod.
+pub const NODE_TIE: StreamName = StreamName::new("node tie");
+/// A pod's unique name, by which equals are ordered; `entity` is the place of the pod, `draw` the how-manieth pod there.
+pub const POD_UID: StreamName = StreamName::new("pod uid");
+
 /// All names, for the test that they differ.
 pub const ALL: [StreamName; 27] = [
     REQUESTS,
@@ -94,4 +99,6 @@ pub const ALL: [StreamName; 27] = [
     LEASE,
     SANDBOX_STOP,
     SCHEDULING,
+    NODE_TIE,
+    POD_UID,
 ];

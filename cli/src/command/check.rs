@@ -2,7 +2,7 @@
 
 use std::io;
 
-use scenarios::load::Loaded;
+use scenarios::load::{Loaded, Purpose};
 use scenarios::source::Sources;
 
 use super::Outcome;
@@ -11,7 +11,7 @@ use crate::{diagnose, input, print};
 
 pub(super) fn run(args: &ScenarioArgs) -> io::Result<Outcome> {
     let mut sources = Sources::default();
-    match input::scenario(args, &[], &mut sources) {
+    match input::scenario(Purpose::Run, args, &[], &mut sources) {
         Ok(loaded) => {
             diagnose::show(&loaded.warnings, &sources);
             print::answer(&summary(&args.file, &loaded))?;

@@ -6,7 +6,7 @@ use outputs::files;
 use outputs::placements;
 use outputs::render::{markdown, text};
 use outputs::view::place::{self, Shown};
-use scenarios::load::Loaded;
+use scenarios::load::{Loaded, Purpose};
 use scenarios::placement::survey::{Question, surveys};
 use scenarios::source::Sources;
 
@@ -23,7 +23,8 @@ pub(super) fn run(args: &PlaceArgs) -> io::Result<Outcome> {
         .iter()
         .map(|seed| format!("seed={seed}"))
         .collect();
-    let loaded = match input::scenario(&args.scenario, &overrides, &mut sources) {
+    let loaded = match input::scenario(Purpose::Placement, &args.scenario, &overrides, &mut sources)
+    {
         Ok(loaded) => loaded,
         Err(wrong) => {
             diagnose::show(&wrong, &sources);

@@ -12,7 +12,7 @@ use outputs::trace::{self, TraceError};
 use outputs::view::{self, Shown};
 use outputs::{name, results};
 use scenarios::experiment::{self, Experiment};
-use scenarios::load::Loaded;
+use scenarios::load::{Loaded, Purpose};
 use scenarios::measure::Verdict;
 use scenarios::source::Sources;
 
@@ -26,7 +26,12 @@ pub(super) const PROGRAM: &str = concat!("twohop ", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn run(args: &RunArgs) -> io::Result<Outcome> {
     let mut sources = Sources::default();
-    let loaded = match input::scenario(&args.scenario, &args.overrides(), &mut sources) {
+    let loaded = match input::scenario(
+        Purpose::Run,
+        &args.scenario,
+        &args.overrides(),
+        &mut sources,
+    ) {
         Ok(loaded) => loaded,
         Err(wrong) => {
             diagnose::show(&wrong, &sources);

@@ -109,6 +109,15 @@ fn place_tells_what_the_book_shows() {
 }
 
 #[test]
+fn place_asks_for_nodes_and_pods_alone() {
+    let file = "../surprising/nodes-and-pods.ron";
+    golden(
+        "place-nodes-and-pods.txt",
+        &["place", file, "--rollout", "1"],
+    );
+}
+
+#[test]
 fn place_does_not_depend_on_the_number_of_threads() {
     let on = |threads| {
         let arguments = [

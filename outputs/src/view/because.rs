@@ -129,7 +129,7 @@ fn placed(alternative: &Alternative, service: &str) -> Option<String> {
         return None;
     }
     let mut pods = vec![0_u32; alternative.layout.node_count()];
-    for &pod in &alternative.layout.service(id).pods {
+    for pod in alternative.layout.placed_pods(id) {
         pods[sim_models::id::Id::index(alternative.layout.pod_node(pod))] += 1;
     }
     let (least, most) = (

@@ -23,6 +23,7 @@ pub mod path;
 pub mod place;
 pub mod placement;
 pub mod share;
+mod spread;
 pub mod summary;
 pub mod topic;
 mod trust;
@@ -66,6 +67,10 @@ pub const VIEWS: &[View] = &[
     View {
         key: "path",
         section: path::section,
+    },
+    View {
+        key: "spread",
+        section: spread::section,
     },
     View {
         key: "latency",
@@ -180,10 +185,14 @@ impl<'a> Shown<'a> {
             format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
         };
         const MOST_BY_NAME: usize = 6;
-        let services = self.first().layout.services().iter();
+        let layout = &self.first().layout;
+        let pods = |name: &str| {
+            let service = layout.service_named(name);
+            service.map_or(0, |service| layout.placed_pods(service).count())
+        };
+        let services = self.services().into_iter();
         let mut asked: Vec<String> = services
-            .filter(|service| service.asked)
-            .map(|service| format!("{} with {}", service.name, many(service.pods.len(), "pod")))
+            .map(|name| format!("{name} with {}", many(pods(name), "pod")))
             .collect();
         if asked.is_empty() {
             asked.push("no Service is asked".to_owned());

@@ -204,7 +204,7 @@ fn nodes(alternative: &Alternative, services: &[&str]) -> Vec<Node> {
         let Some(service) = layout.service_named(service) else {
             continue;
         };
-        for &pod in &layout.service(service).pods {
+        for pod in layout.placed_pods(service) {
             let (_, _, node) = &mut nodes[layout.pod_node(pod).index()];
             node.pods.push(Pod {
                 name: layout.pod_name(pod).to_owned(),

@@ -424,7 +424,8 @@ fn short_name(pod: &str) -> &str {
 
 /// The pods of a Service on their nodes, with what they got in the first replication and in a mean one.
 fn nodes(shown: &Shown<'_>, alternative: &Alternative, service: &str) -> Vec<Node> {
-    let layout = &alternative.layout;
+    // Pods that were created during the run lie where they came to lie.
+    let layout = alternative.at_end.as_ref().unwrap_or(&alternative.layout);
     let Some(service) = layout.service_named(service) else {
         return Vec::new();
     };

@@ -44,6 +44,8 @@ pub struct Alternative {
     pub blueprint: Blueprint,
     /// The things behind the numbers.
     pub layout: Layout,
+    /// Where the pods lie at the end of the first replication; `None` where none was created or deleted.
+    pub at_end: Option<Layout>,
     /// All readings, added up over the replications. Divide counts by the replications for those of a mean run.
     pub readings: Readings,
     /// Those of the first replication alone: what one run looks like, where a mean of many would hide the lumps.

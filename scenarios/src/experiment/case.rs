@@ -6,7 +6,7 @@ use sim_models::world::{self, Ended, RunError};
 
 use super::answer::{self, Judgement, ObjectiveAnswer, Values, estimate};
 use super::{Alternative, Experiment, ExperimentError, plan};
-use crate::lower::placed_pods;
+use crate::lower::placed;
 use crate::measure::layout::{Layout, Scope};
 use crate::measure::metric::{Quantity, Readings};
 use crate::measure::objective::{Objective, Verdict, When};
@@ -65,6 +65,8 @@ pub(super) struct Case<'a> {
     readings: Readings,
     /// Those of the first replication alone.
     first: Option<Readings>,
+    /// Where the pods lie at the end of the first replication, where some were created or deleted.
+    at_end: Option<Layout>,
     values: Values,
     /// For each objective and scope, its value in each replication; empty for objectives on the whole run.
     watched: Vec<Vec<Samples>>,
@@ -85,6 +87,7 @@ pub(super) struct Replicated {
     fingerprint: Fingerprint,
     events: u64,
     in_flight: u64,
+    at_end: Option<Layout>,
 }
 
 impl<'a> Case<'a> {
@@ -103,6 +106,7 @@ impl<'a> Case<'a> {
             objectives: &experiment.objectives,
             readings: Readings::new(&layout),
             first: None,
+            at_end: None,
             values: Values::new(&layout),
             watched: scopes
                 .iter()
@@ -140,8 +144,13 @@ impl<'a> Case<'a> {
         let ended = runner
             .run(blueprint, streams, observer)
             .map_err(|source| failed(self.alternative, streams, source))?;
-        let Observed { readings, watched } = ended.recorder.finish(ended.ended_at);
+        let Observed {
+            layout: at_end,
+            readings,
+            watched,
+        } = ended.recorder.finish(ended.ended_at);
         let readings = readings.expect("this observer listens with all metrics");
+        let layout = at_end.as_ref().unwrap_or(layout);
         Ok(Replicated {
             values: Values::row(&readings, layout, ended.ended_at.saturating_since(from)),
             readings,
@@ -152,6 +161,7 @@ impl<'a> Case<'a> {
             fingerprint: ended.fingerprint,
             events: ended.events,
             in_flight: ended.in_flight,
+            at_end,
         })
     }
 
@@ -164,7 +174,7 @@ impl<'a> Case<'a> {
             .cluster
             .as_ref()
             .filter(|_| streams.replication() > 0)?;
-        let pods = placed_pods(cluster, streams);
+        let (pods, scheduled) = placed(cluster, streams);
         let (ours, others) = (self.blueprint.pods.iter(), pods.iter());
         let alike = ours
             .map(|pod| pod.deployment)
@@ -172,10 +182,13 @@ impl<'a> Case<'a> {
         if !alike || pods == self.blueprint.pods {
             return None;
         }
-        let blueprint = Blueprint {
+        let mut blueprint = Blueprint {
             pods,
             ..self.blueprint.clone()
         };
+        if let Some(health) = &mut blueprint.health {
+            health.scheduled = health.scheduled.take().map(|_| Box::new(scheduled));
+        }
         let layout = Layout::of(&blueprint);
         Some((blueprint, layout))
     }
@@ -183,7 +196,10 @@ impl<'a> Case<'a> {
     /// Adds the next replication.
     pub(super) fn add(&mut self, replicated: Replicated) {
         self.readings.merge(&replicated.readings);
-        self.first.get_or_insert(replicated.readings);
+        if self.first.is_none() {
+            self.first = Some(replicated.readings);
+            self.at_end = replicated.at_end;
+        }
         self.values.push(replicated.values);
         let mut watched = replicated.watched.into_iter();
         for (objective, values) in self.objectives.iter().zip(&mut self.watched) {
@@ -346,6 +362,7 @@ impl<'a> Case<'a> {
             settings: self.alternative.settings.clone(),
             blueprint: self.blueprint,
             layout: self.layout,
+            at_end: self.at_end,
             first: self.first.unwrap_or_else(|| self.readings.clone()),
             readings: self.readings,
             values: self.values,

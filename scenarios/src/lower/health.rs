@@ -5,15 +5,19 @@ use sim_models::control::deployment;
 use sim_models::fault::{self, Busiest, Effect, Fault, NodeTrouble, Selector, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId};
 use sim_models::world::Blueprint;
-use sim_models::world::blueprint::{Health, Workload};
+use sim_models::world::blueprint::{Health, Scheduled, Workload};
 
-use crate::scenario::Scenario;
+use crate::scenario::{Deployment, Scenario};
 
 /// The health signal of a scenario; `None` where nothing goes wrong and nobody is told to look.
 ///
 /// Load balancers check their targets in every real cluster. Where nothing can go wrong the checks would
 /// only cost time, so they are simulated where a fault, a probe or a `health_check` is written.
-pub(super) fn lower(scenario: &Scenario, blueprint: &Blueprint) -> Option<Box<Health>> {
+pub(super) fn lower(
+    scenario: &Scenario,
+    blueprint: &Blueprint,
+    scheduled: Scheduled,
+) -> Option<Box<Health>> {
     if !is_watched(scenario) {
         return None;
     }
@@ -28,10 +32,12 @@ pub(super) fn lower(scenario: &Scenario, blueprint: &Blueprint) -> Option<Box<He
     });
     let groups = load_balancer.target_groups.values();
     let faults = scenario.faults.iter();
+    let spares = spares(scenario, &scheduled);
     Some(Box::new(Health {
-        scheduling: sim_models::health::scheduling(),
+        scheduler: cluster.scheduler.clone(),
+        scheduled: (!spares.is_empty()).then(|| Box::new(scheduled)),
         workload_sync: deployment::WORKLOAD_SYNC,
-        spares: spares(scenario, blueprint),
+        spares,
         faults: faults
             .filter_map(|it| fault(scenario, blueprint, it))
             .collect(),
@@ -47,11 +53,12 @@ pub(super) fn lower(scenario: &Scenario, blueprint: &Blueprint) -> Option<Box<He
     }))
 }
 
-/// Places for new pods: as many as a Deployment has replicas, where something replaces or removes pods.
+/// Places for new pods: as many as a Deployment has replicas, where something replaces or removes pods, and one for each that is
+/// Pending and may find a node then.
 ///
 /// At most all pods of a Deployment are being replaced at once, and a place that a pod has left is used again.
-fn spares(scenario: &Scenario, blueprint: &Blueprint) -> Vec<DeploymentId> {
-    let concerned = |id: DeploymentId, name: &str| {
+fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
+    let replaced = |name: &str| {
         scenario.faults.iter().any(|fault| match &fault.on {
             Selector::Node { .. } => !matches!(
                 fault.becomes.effect(),
@@ -63,16 +70,24 @@ fn spares(scenario: &Scenario, blueprint: &Blueprint) -> Vec<DeploymentId> {
             | Selector::Busiest { deployment, .. } => {
                 deployment == name && fault.becomes.effect() == Effect::Delete
             }
-        }) && blueprint.pods.iter().any(|pod| pod.deployment == id)
-    };
-    let deployments = scenario.deployments.names().enumerate();
-    deployments
-        .map(|(index, name)| (DeploymentId::from_index(index), name))
-        .filter(|&(id, name)| concerned(id, name))
-        .flat_map(|(id, _)| {
-            let replicas = blueprint.pods.iter().filter(|pod| pod.deployment == id);
-            std::iter::repeat_n(id, replicas.count())
         })
+    };
+    let any = scenario.deployments.names().any(replaced);
+    let places = |(index, (name, written)): (usize, (&str, &Deployment))| {
+        let id = DeploymentId::from_index(index);
+        let pending = if any { scheduled.pending[id] } else { 0 };
+        let new = if replaced(name) {
+            written.replicas.get()
+        } else {
+            0
+        };
+        std::iter::repeat_n(id, (new + pending) as usize)
+    };
+    scenario
+        .deployments
+        .iter()
+        .enumerate()
+        .flat_map(places)
         .collect()
 }
 

@@ -2,7 +2,10 @@
 
 use sim_core::SimDuration;
 use sim_models::cluster::topology::Network;
-use sim_models::id::{Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId, ZoneId};
+use sim_models::id::{
+    DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId, ZoneId,
+};
+use sim_models::observe::Health;
 use sim_models::request::overlay;
 use sim_models::world::blueprint::Blueprint;
 
@@ -24,8 +27,10 @@ pub struct ServiceLayout {
     pub name: String,
     /// Its pods, in the order of their ids.
     pub pods: Vec<PodId>,
-    /// How many pods are wanted; those that are missing are Pending.
+    /// How many pods are wanted.
     pub wanted: u32,
+    /// Pods that stay Pending for the whole run, because nothing happens in it that could help.
+    pub never_placed: u32,
     /// Its targets, over all target groups that forward to it.
     pub targets: Vec<TargetId>,
     /// Whether some client's requests can reach it. One that nobody asks for has no latency, and no objective is judged on it.
@@ -42,12 +47,25 @@ pub struct ServiceLayout {
     first_endpoint: usize,
 }
 
-/// The things of one alternative: names, numbers and memberships, fixed for the whole run.
+/// Whether a pod has a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodState {
+    /// It is not there, not yet there, or being deleted.
+    Absent,
+    /// It waits for a node. With what `kubectl describe pod` says of it, once the scheduler has tried.
+    Pending(Option<String>),
+    /// It has one.
+    Placed,
+}
+
+/// The things of one alternative: names, numbers and memberships, fixed for the whole run. Where pods lie is the state of one moment:
+/// at first the begin of the run, and then what [`Layout::follow`] was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     services: Vec<ServiceLayout>,
     pod_names: Vec<String>,
     pod_nodes: Vec<NodeId>,
+    pod_states: Vec<PodState>,
     pod_workers: Vec<u32>,
     pod_ranks: Vec<u32>,
     node_names: Vec<String>,
@@ -82,6 +100,7 @@ impl Layout {
             services: Vec::new(),
             pod_names: places.iter().map(|pod| pod.name.clone()).collect(),
             pod_nodes: places.iter().map(|pod| pod.node).collect(),
+            pod_states: vec![PodState::Absent; places.len()],
             pod_workers: places
                 .iter()
                 .map(|pod| blueprint.deployments[pod.deployment].server.workers.get())
@@ -100,6 +119,7 @@ impl Layout {
             overlay: matches!(blueprint.network, Network::Overlay { .. }),
             bundles: Bundles::of(blueprint),
         };
+        layout.pod_states[..blueprint.pods.len()].fill(PodState::Placed);
         let members = layout.rank_pods(blueprint);
         layout.add_services(blueprint, &members);
         layout.add_targets(blueprint);
@@ -133,6 +153,7 @@ impl Layout {
                 name: service.name.clone(),
                 pods,
                 wanted: blueprint.deployments[service.selects].replicas,
+                never_placed: never_placed(blueprint, service.selects),
                 targets: Vec::new(),
                 asked: asked[id.index()],
                 message_bytes: REQUEST_BYTES + answer + TCP_IP_BYTES * packets(0),
@@ -212,7 +233,57 @@ impl Layout {
         &self.pod_names[pod.index()]
     }
 
-    /// The node of a pod.
+    /// Whether [`Layout::follow`] changes anything.
+    #[inline]
+    pub(crate) fn moves(seen: &Health<'_>) -> bool {
+        matches!(
+            seen,
+            Health::Created { .. }
+                | Health::Unschedulable { .. }
+                | Health::Deleted { .. }
+                | Health::Placed { .. }
+        )
+    }
+
+    /// Follows a pod that is created, placed, refused or deleted in the course of a run.
+    pub fn follow(&mut self, seen: &Health<'_>) {
+        let (pod, state) = match *seen {
+            Health::Created { pod } => (pod, PodState::Pending(None)),
+            Health::Unschedulable { pod, why } => (pod, PodState::Pending(Some(why.to_string()))),
+            Health::Deleted { pod } => (pod, PodState::Absent),
+            Health::Placed { pod, node } => {
+                self.pod_nodes[pod.index()] = node;
+                (pod, PodState::Placed)
+            }
+            _ => return,
+        };
+        self.pod_states[pod.index()] = state;
+    }
+
+    /// Whether a pod has a node.
+    #[must_use]
+    pub fn pod_state(&self, pod: PodId) -> &PodState {
+        &self.pod_states[pod.index()]
+    }
+
+    /// The pods of a Service that have a node, and are not being deleted.
+    pub fn placed_pods(&self, service: ServiceId) -> impl Iterator<Item = PodId> {
+        let pods = self.service(service).pods.iter().copied();
+        pods.filter(|&pod| *self.pod_state(pod) == PodState::Placed)
+    }
+
+    /// How many pods of a Service wait for a node.
+    #[must_use]
+    pub fn pending_pods(&self, service: ServiceId) -> u32 {
+        let ServiceLayout {
+            pods, never_placed, ..
+        } = self.service(service);
+        let waits = |&&pod: &&PodId| matches!(self.pod_state(pod), PodState::Pending(_));
+        let waiting = pods.iter().filter(waits).count();
+        never_placed + u32::try_from(waiting).expect("pods are numbered in 32 bits")
+    }
+
+    /// The node of a pod; of one that has left, the last one.
     #[must_use]
     pub fn pod_node(&self, pod: PodId) -> NodeId {
         self.pod_nodes[pod.index()]
@@ -311,6 +382,23 @@ impl Layout {
         let service = self.service(service);
         service.first_endpoint..service.first_endpoint + service.pods.len()
     }
+}
+
+/// Pods that are missing at time zero, where no place is kept for them.
+fn never_placed(blueprint: &Blueprint, deployment: DeploymentId) -> u32 {
+    let health = blueprint.health.as_ref();
+    if health.is_some_and(|health| health.spares.contains(&deployment)) {
+        return 0;
+    }
+    let placed = blueprint
+        .pods
+        .iter()
+        .filter(|pod| pod.deployment == deployment);
+    // A rolling update that came to rest leaves more pods than are wanted.
+    let placed = u32::try_from(placed.count()).expect("pods are numbered in 32 bits");
+    blueprint.deployments[deployment]
+        .replicas
+        .saturating_sub(placed)
 }
 
 /// Which Services some population asks for.

@@ -3,6 +3,8 @@
 //! What happens before the end of the warm-up is dropped. A request counts by the moment at which its answer reaches
 //! the load balancer node, whenever it was born: so nothing is lost from long requests, and the rule needs no memory.
 
+use std::borrow::Cow;
+
 use sim_core::{SimDuration, SimTime};
 use sim_models::observe::{Observation, Recorder};
 
@@ -27,7 +29,7 @@ use super::quantity::Absent;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Meter<'a> {
-    layout: &'a Layout,
+    layout: Cow<'a, Layout>,
     from: SimTime,
     readings: Readings,
 }
@@ -37,7 +39,7 @@ impl<'a> Meter<'a> {
     #[must_use]
     pub fn new(layout: &'a Layout, from: SimTime) -> Self {
         Self {
-            layout,
+            layout: Cow::Borrowed(layout),
             from,
             readings: Readings::new(layout),
         }
@@ -54,17 +56,28 @@ impl<'a> Meter<'a> {
 impl Recorder for Meter<'_> {
     #[inline]
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        follow(&mut self.layout, &seen);
         if now >= self.from {
-            self.readings.see(self.layout, now - self.from, &seen);
+            self.readings.see(&self.layout, now - self.from, &seen);
         }
+    }
+}
+
+/// Follows pods to their nodes, also before the end of the warm-up.
+#[inline]
+fn follow(layout: &mut Cow<'_, Layout>, seen: &Observation<'_>) {
+    if let Observation::Health(seen) = seen
+        && Layout::moves(seen)
+    {
+        layout.to_mut().follow(seen);
     }
 }
 
 /// Listens to one replication: with all metrics, or none, and with watches.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer<'a> {
-    meter: Option<Meter<'a>>,
-    layout: &'a Layout,
+    readings: Option<Readings>,
+    layout: Cow<'a, Layout>,
     from: SimTime,
     watches: Vec<Watch>,
 }
@@ -72,6 +85,8 @@ pub(crate) struct Observer<'a> {
 /// What an [`Observer`] knows when the run is over.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
+    /// Where pods lie at the end; `None` where none was created or deleted.
+    pub(crate) layout: Option<Layout>,
     /// All metrics; nothing where only the watches were asked.
     pub(crate) readings: Option<Readings>,
     /// One answer for each watch, in their order.
@@ -84,10 +99,9 @@ pub(crate) type Watched = Vec<Vec<Result<f64, Absent>>>;
 impl<'a> Observer<'a> {
     /// Listens with all metrics and these watches to what happens from `from` on.
     pub(crate) fn new(layout: &'a Layout, from: SimTime, watches: Vec<Watch>) -> Self {
-        let meter = Some(Meter::new(layout, from));
         Self {
-            meter,
-            layout,
+            readings: Some(Readings::new(layout)),
+            layout: Cow::Borrowed(layout),
             from,
             watches,
         }
@@ -96,22 +110,29 @@ impl<'a> Observer<'a> {
     /// Listens with these watches alone, from the start.
     pub(crate) fn of_watches(layout: &'a Layout, watches: Vec<Watch>) -> Self {
         Self {
-            meter: None,
-            layout,
+            readings: None,
+            layout: Cow::Borrowed(layout),
             from: SimTime::ZERO,
             watches,
         }
     }
 
     /// Ends the observation at `until`.
-    pub(crate) fn finish(self, until: SimTime) -> Observed {
+    pub(crate) fn finish(mut self, until: SimTime) -> Observed {
         let span = until.saturating_since(self.from);
+        if let Some(readings) = &mut self.readings {
+            readings.close();
+        }
         let watched = self.watches.into_iter();
         Observed {
-            readings: self.meter.map(Meter::finish),
             watched: watched
-                .map(|watch| watch.finish(self.layout, span))
+                .map(|watch| watch.finish(&self.layout, span))
                 .collect(),
+            readings: self.readings,
+            layout: match self.layout {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(layout) => Some(layout),
+            },
         }
     }
 }
@@ -119,13 +140,16 @@ impl<'a> Observer<'a> {
 impl Recorder for Observer<'_> {
     #[inline]
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
-        if let Some(meter) = &mut self.meter {
-            meter.see(now, seen);
+        follow(&mut self.layout, &seen);
+        if now < self.from {
+            return;
         }
-        if now >= self.from {
-            for watch in &mut self.watches {
-                watch.see(self.layout, now - self.from, &seen);
-            }
+        let since = now - self.from;
+        if let Some(readings) = &mut self.readings {
+            readings.see(&self.layout, since, &seen);
+        }
+        for watch in &mut self.watches {
+            watch.see(&self.layout, since, &seen);
         }
     }
 }

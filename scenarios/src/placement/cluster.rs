@@ -4,14 +4,14 @@ use sim_models::cluster::capacity::{Allocatable, InstanceType, TypeName};
 use sim_models::cluster::topology::Node as ClusterNode;
 use sim_models::id::{Arena, Id, NodeId};
 use sim_models::placement::filter;
-use sim_models::placement::pod::{Owner, OwnerKind, ResourceList, ResourceRequirements};
+use sim_models::placement::pod::{ResourceList, ResourceRequirements};
 use sim_models::placement::quantity::{Cpu, Memory};
 use sim_models::placement::score::image_locality::full_name;
 use sim_models::placement::selector::Labels;
-use sim_models::placement::snapshot::{Service, Workload};
+use sim_models::placement::snapshot::{Service, Snapshot};
 use sim_models::placement::spread::{HOSTNAME, ZONE};
 use sim_models::placement::taint::{TaintEffect, Toleration, TolerationOperator};
-use sim_models::placement::{Container, Node, PodTemplate, Scheduler, TemplateId};
+use sim_models::placement::{Container, Node, PodTemplate, Revisions, Scheduler, TemplateId};
 
 use crate::lower;
 use crate::named::Named;
@@ -21,8 +21,8 @@ use crate::scenario::{Deployment, Lost, NodeGroup, Scenario};
 #[derive(Clone, Debug)]
 pub struct Cluster<'a> {
     pub(super) deployments: &'a Named<Deployment>,
-    /// The pods of each deployment.
-    pub(super) templates: Vec<TemplateId>,
+    /// The pods of each deployment: their first revision.
+    pub(super) revisions: Vec<Revisions>,
     /// The nodes, with base load and DaemonSets on them.
     pub(super) scheduler: Scheduler,
     /// The nodes that were lost after the pods had been placed.
@@ -37,13 +37,13 @@ impl<'a> Cluster<'a> {
         occupy(scenario, &mut scheduler);
         add_services(scenario, &mut scheduler);
         let deployments = &scenario.deployments;
-        let templates = deployments
+        let revisions = deployments
             .iter()
-            .map(|(name, deployment)| add_revision(name, deployment, 1, &mut scheduler))
+            .map(|(name, deployment)| revisions(name, deployment, scheduler.cluster_mut()))
             .collect();
         Self {
             deployments,
-            templates,
+            revisions,
             scheduler,
             lost: lost(scenario),
         }
@@ -65,7 +65,7 @@ impl<'a> Cluster<'a> {
     ///
     /// When there are not so many deployments.
     pub fn template(&self, deployment: usize) -> TemplateId {
-        self.templates[deployment]
+        self.revisions[deployment].latest()
     }
 
     /// The nodes that pods of a deployment could go to if they were empty, by taints, node selector and node affinity. Lost nodes
@@ -211,20 +211,13 @@ fn daemon_tolerations() -> impl Iterator<Item = Toleration> {
     .map(accepts)
 }
 
-/// Room for everything: more than any pods can ask for, and few enough bits that scores can be computed.
-const UNLIMITED: Allocatable = Allocatable {
-    cpu: 1 << 40,
-    memory: 1 << 50,
-    pods: u32::MAX,
-};
-
 /// What pods may use of each node of a group: what the file says, else what the instance type has.
 fn allocatable(group: &NodeGroup) -> Allocatable {
     let max_pods = group.max_pods.map(std::num::NonZeroU32::get);
     let of_type =
         |known: &InstanceType| known.allocatable_for(max_pods.unwrap_or(known.max_pods()));
     let known = group.instance_type.as_ref().map(TypeName::instance_type);
-    let room = known.map_or(UNLIMITED, of_type);
+    let room = known.map_or(Allocatable::UNLIMITED, of_type);
     Allocatable {
         cpu: group.cpu.map_or(room.cpu, Cpu::as_millis),
         memory: group.memory.map_or(room.memory, Memory::as_bytes),
@@ -249,34 +242,16 @@ fn add_services(scenario: &Scenario, scheduler: &mut Scheduler) {
     }
 }
 
-/// The pods of one revision of a deployment: those of a ReplicaSet of its own.
-pub(super) fn add_revision(
-    name: &str,
-    deployment: &Deployment,
-    revision: u32,
-    scheduler: &mut Scheduler,
-) -> TemplateId {
+/// The pods of a deployment, in their first revision.
+fn revisions(name: &str, deployment: &Deployment, cluster: &mut Snapshot) -> Revisions {
     let own = own_labels(name);
     let mut labels = deployment.labels.clone();
     labels.extend(own.clone());
-    labels.insert("pod-template-hash".to_owned(), revision.to_string());
-    let mut match_labels = own.clone();
-    match_labels.insert("pod-template-hash".to_owned(), revision.to_string());
-    let owner = Owner {
-        kind: OwnerKind::ReplicaSet,
-        name: format!("{name}-{revision}"),
-    };
-    let cluster = scheduler.cluster_mut();
-    cluster.add_workload(Workload {
-        namespace: deployment.namespace.clone(),
-        owner: owner.clone(),
-        match_labels,
-    });
     let constraints = deployment.topology_spread_constraints.iter().cloned();
-    cluster.add_template(PodTemplate {
+    let pod = PodTemplate {
         namespace: deployment.namespace.clone(),
         labels,
-        owner: Some(owner),
+        owner: None,
         containers: vec![Container {
             image: deployment.image.clone(),
             resources: deployment.resources,
@@ -289,5 +264,6 @@ pub(super) fn add_revision(
         affinity: deployment.affinity.clone(),
         topology_spread_constraints: constraints.map(|one| one.counting_own(&own)).collect(),
         priority: deployment.priority,
-    })
+    };
+    Revisions::first(name, pod, own, cluster)
 }

@@ -11,7 +11,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut look = |path: &[&str], dist: &Dist| {
         if let Err(error) = dist.sampler() {
             let shown = path.iter().enumerate().map(|(place, step)| {
-                let is_name = place == 1 && path.len() > 2;
+                let is_name = place == 1 && path.len() > 2 && path[0] != "cluster";
                 if is_name || step.parse::<usize>().is_ok() {
                     "*"
                 } else {
@@ -27,6 +27,10 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     };
+    look(
+        &["cluster", "scheduler", "latency"],
+        &subject.scenario.cluster.scheduler.latency,
+    );
     for (name, deployment) in subject.scenario.deployments.iter() {
         look(
             &["deployments", name, "server", "service_time"],

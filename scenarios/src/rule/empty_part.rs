@@ -3,9 +3,11 @@
 use super::Subject;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::load::Purpose;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let scenario = subject.scenario;
+    let run = subject.purpose == Purpose::Run;
     let parts: [(&[&str], bool, &str); 6] = [
         (
             &["cluster", "zones"],
@@ -22,15 +24,19 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             scenario.deployments.is_empty(),
             "deployment",
         ),
-        (&["services"], scenario.services.is_empty(), "service"),
+        (
+            &["services"],
+            run && scenario.services.is_empty(),
+            "service",
+        ),
         (
             &["load_balancer", "target_groups"],
-            scenario.load_balancer.target_groups.is_empty(),
+            run && scenario.load_balancer.target_groups.is_empty(),
             "target group",
         ),
         (
             &["clients"],
-            scenario.clients.is_empty(),
+            run && scenario.clients.is_empty(),
             "population of clients",
         ),
     ];

@@ -56,6 +56,23 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         &["cluster", "scheduler", "percentage_of_nodes_to_score"],
         "from 0 to 100",
     );
+    let scheduler = &scenario.cluster.scheduler;
+    let back_off = scheduler.back_off;
+    must(
+        back_off.initial > zero,
+        &["cluster", "scheduler", "back_off", "initial"],
+        "longer than 0",
+    );
+    must(
+        back_off.max >= back_off.initial,
+        &["cluster", "scheduler", "back_off", "max"],
+        "at least as long as `initial`",
+    );
+    must(
+        scheduler.unschedulable_flush > zero,
+        &["cluster", "scheduler", "unschedulable_flush"],
+        "longer than 0",
+    );
     for (name, group) in scenario.cluster.node_groups.iter() {
         must(
             group.base_load.len() as u64 <= u64::from(group.count.get()),

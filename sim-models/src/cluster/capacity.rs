@@ -20,6 +20,15 @@ pub struct Allocatable {
     pub pods: u32,
 }
 
+impl Allocatable {
+    /// Room for everything: more than any pods can ask for, and few enough bits that scores can be computed.
+    pub const UNLIMITED: Self = Self {
+        cpu: 1 << 40,
+        memory: 1 << 50,
+        pods: u32::MAX,
+    };
+}
+
 /// What EC2 sells, as far as placement and traffic are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstanceType {

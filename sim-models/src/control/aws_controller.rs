@@ -188,9 +188,14 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     pub fn new(api: &Api) -> Self {
+        Self::of(api.rate, api.burst.max(1))
+    }
+
+    /// A full bucket of so many tokens, which come back at this rate.
+    pub fn of(rate: Rate, burst: u32) -> Self {
         Self {
-            per_token: SimDuration::from_secs_f64(1.0 / api.rate.as_per_second()),
-            burst: api.burst.max(1),
+            per_token: SimDuration::from_secs_f64(1.0 / rate.as_per_second()),
+            burst,
             full_at: SimTime::ZERO,
         }
     }

@@ -21,13 +21,6 @@ pub fn watch_delay() -> Dist {
     log_normal(10, 100)
 }
 
-/// From a pod's creation until its kubelet knows of it, where nothing else is said: a median of 50 ms, 500 ms in one of a hundred.
-///
-/// Assumption: two watches, a scheduling cycle and a binding on a lightly loaded control plane.
-pub fn scheduling() -> Dist {
-    log_normal(50, 500)
-}
-
 /// A delay known by its median and its 99th percentile, in milliseconds.
 pub(crate) fn log_normal(median: u64, p99: u64) -> Dist {
     Dist::LogNormal(LogNormal::Quantiles {

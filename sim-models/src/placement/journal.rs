@@ -17,7 +17,7 @@ pub(super) struct Change {
 }
 
 /// The latest changes. Older ones are forgotten: whoever missed them must count anew.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Journal {
     changes: Vec<Change>,
     forgotten: u64,

@@ -7,7 +7,7 @@ use super::spread::{REGION, ZONE};
 use crate::id::NodeId;
 
 /// Nodes by zone, zones in order of first appearance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct NodeTree {
     zones: Vec<(ZoneKey, Vec<NodeId>)>,
 }

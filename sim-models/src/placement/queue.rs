@@ -10,29 +10,30 @@
 //! Source: kube-scheduler 1.34 `backend/queue`; `SchedulerPopFromBackoffQ` is on by default since 1.33.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{SimDuration, SimTime};
 
-/// How long Pending pods wait.
+use super::config::Config;
+
+/// How long a pod that fits nowhere waits at least before the next try.
+///
+/// A scheduler with nothing else to do does not wait for the end of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackOff {
-    /// The wait after the first failure; it doubles with every further one. Default: "1s".
+    /// The wait after the first failure; it doubles with every further one.
     ///
+    /// Range: above 0. Default: "1s".
     /// Source: Kubernetes, `KubeSchedulerConfiguration.podInitialBackoffSeconds`.
     pub initial: SimDuration,
-    /// The longest wait. Default: "10s".
+    /// The longest wait.
     ///
+    /// Range: `initial` and up. Default: "10s".
     /// Source: Kubernetes, `KubeSchedulerConfiguration.podMaxBackoffSeconds`.
     pub max: SimDuration,
-    /// A pod that nothing happened to help is tried again at the latest after this long, looked at every 30 s.
-    /// Default: "5min".
-    ///
-    /// Source: kube-scheduler 1.34, `pod-max-in-unschedulable-pods-duration`.
-    pub unschedulable_flush: SimDuration,
 }
 
 impl Default for BackOff {
@@ -40,7 +41,6 @@ impl Default for BackOff {
         Self {
             initial: SimDuration::from_secs(1),
             max: SimDuration::from_secs(10),
-            unschedulable_flush: SimDuration::from_secs(300),
         }
     }
 }
@@ -71,12 +71,6 @@ impl BackOff {
     pub fn ends(&self, failed_at: SimTime, failures: u32) -> SimTime {
         whole(failed_at + self.after(failures), WINDOW)
     }
-
-    /// When a pod that failed at `failed_at` is tried again although nothing happened.
-    pub fn gives_up_waiting(&self, failed_at: SimTime) -> SimTime {
-        let over = failed_at + self.unschedulable_flush;
-        whole(over, FLUSH_PERIOD) + FLUSH_PERIOD
-    }
 }
 
 /// The begin of the period that `at` lies in.
@@ -88,10 +82,13 @@ fn whole(at: SimTime, period: SimDuration) -> SimTime {
 #[derive(Clone, Debug)]
 pub struct Queue<P> {
     back_off: BackOff,
+    flush_after: SimDuration,
     serial: u64,
     active: BTreeMap<(Reverse<i32>, SimTime, u64), Waiting<P>>,
     backing_off: BTreeMap<(SimTime, Reverse<i32>, u64), Waiting<P>>,
     unschedulable: BTreeMap<P, Waiting<P>>,
+    /// The unschedulable ones by the time of their last failure.
+    oldest: BTreeSet<(SimTime, P)>,
 }
 
 /// A pod that waits.
@@ -109,14 +106,15 @@ pub struct Waiting<P> {
 
 impl<P: Copy + Ord> Queue<P> {
     /// An empty queue.
-    pub fn new(back_off: BackOff) -> Self {
-        let (active, backing_off) = (BTreeMap::new(), BTreeMap::new());
+    pub fn new(config: &Config) -> Self {
         Self {
-            back_off,
+            back_off: config.back_off,
+            flush_after: config.unschedulable_flush,
             serial: 0,
-            active,
-            backing_off,
+            active: BTreeMap::new(),
+            backing_off: BTreeMap::new(),
             unschedulable: BTreeMap::new(),
+            oldest: BTreeSet::new(),
         }
     }
 
@@ -141,28 +139,38 @@ impl<P: Copy + Ord> Queue<P> {
     pub fn failed(&mut self, mut waiting: Waiting<P>, now: SimTime) {
         waiting.failures += 1;
         waiting.since = now;
+        self.oldest.insert((now, waiting.pod));
         self.unschedulable.insert(waiting.pod, waiting);
     }
 
     /// Something happened that may help: a node came or changed, a pod went, labels changed. `helps` says whom.
     pub fn happened(&mut self, now: SimTime, helps: impl Fn(P) -> bool) {
-        self.release(now, |waiting| helps(waiting.pod));
+        let helped: Vec<P> = self
+            .unschedulable
+            .keys()
+            .copied()
+            .filter(|&pod| helps(pod))
+            .collect();
+        helped.into_iter().for_each(|pod| self.release(pod, now));
     }
 
     /// The pod waits no longer: it was deleted.
     pub fn forget(&mut self, pod: P) {
         self.active.retain(|_, waiting| waiting.pod != pod);
         self.backing_off.retain(|_, waiting| waiting.pod != pod);
-        self.unschedulable.remove(&pod);
+        self.take_unschedulable(pod);
     }
 
     /// When a pod can be popped that cannot be popped now, if nothing else happens.
     pub fn next_wake(&self) -> Option<SimTime> {
-        let flushes = self
-            .unschedulable
-            .values()
-            .map(|waiting| self.back_off.gives_up_waiting(waiting.since));
-        flushes.min()
+        self.oldest
+            .first()
+            .map(|&(since, _)| self.gives_up_waiting(since))
+    }
+
+    /// Whether every pod that waits has to wait for something to happen.
+    pub fn is_idle(&self) -> bool {
+        self.active.is_empty() && self.backing_off.is_empty()
     }
 
     /// How many pods wait, in all three places.
@@ -175,12 +183,18 @@ impl<P: Copy + Ord> Queue<P> {
         self.len() == 0
     }
 
+    /// When a pod that failed at `failed_at` is tried again although nothing happened.
+    fn gives_up_waiting(&self, failed_at: SimTime) -> SimTime {
+        whole(failed_at + self.flush_after, FLUSH_PERIOD) + FLUSH_PERIOD
+    }
+
     /// Moves every pod on that has waited long enough.
     fn wake(&mut self, now: SimTime) {
-        let back_off = self.back_off;
-        self.release(now, |waiting| {
-            back_off.gives_up_waiting(waiting.since) <= now
-        });
+        while let Some(&(since, pod)) = self.oldest.first()
+            && self.gives_up_waiting(since) <= now
+        {
+            self.release(pod, now);
+        }
         while let Some(first) = self
             .backing_off
             .first_entry()
@@ -191,15 +205,17 @@ impl<P: Copy + Ord> Queue<P> {
         }
     }
 
-    /// Moves the unschedulable pods that `which` picks to where they can be popped.
-    fn release(&mut self, now: SimTime, which: impl Fn(&Waiting<P>) -> bool) {
-        let (released, kept) = std::mem::take(&mut self.unschedulable)
-            .into_iter()
-            .partition::<BTreeMap<_, _>, _>(|(_, waiting)| which(waiting));
-        self.unschedulable = kept;
-        for waiting in released.into_values() {
+    /// Moves an unschedulable pod to where it can be popped.
+    fn release(&mut self, pod: P, now: SimTime) {
+        if let Some(waiting) = self.take_unschedulable(pod) {
             self.back_off(waiting, now);
         }
+    }
+
+    fn take_unschedulable(&mut self, pod: P) -> Option<Waiting<P>> {
+        let waiting = self.unschedulable.remove(&pod)?;
+        self.oldest.remove(&(waiting.since, pod));
+        Some(waiting)
     }
 
     fn back_off(&mut self, waiting: Waiting<P>, now: SimTime) {
@@ -246,7 +262,7 @@ mod tests {
 
     #[test]
     fn priority_goes_before_waiting() {
-        let mut queue = Queue::new(BackOff::default());
+        let mut queue = Queue::new(&Config::default());
         queue.add(1, 0, at(0));
         queue.add(2, 0, at(5));
         queue.add(3, 9, at(9));
@@ -258,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_fits_nowhere_waits_for_something_to_happen() {
-        let mut queue = Queue::new(BackOff::default());
+        let mut queue = Queue::new(&Config::default());
         queue.add(1, 0, at(0));
         let waiting = queue.pop(at(0)).unwrap();
         queue.failed(waiting, at(0));
@@ -271,7 +287,7 @@ mod tests {
 
     #[test]
     fn an_idle_scheduler_does_not_wait_for_the_back_off() {
-        let mut queue = Queue::new(BackOff::default());
+        let mut queue = Queue::new(&Config::default());
         queue.add(1, 0, at(500));
         let waiting = queue.pop(at(500)).unwrap();
         queue.failed(waiting, at(500));
@@ -286,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_nothing_helps_is_tried_after_five_minutes() {
-        let mut queue = Queue::new(BackOff::default());
+        let mut queue = Queue::new(&Config::default());
         queue.add(1, 0, at(10_000));
         let waiting = queue.pop(at(10_000)).unwrap();
         queue.failed(waiting, at(10_000));
@@ -299,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_deleted_pod_waits_no_longer() {
-        let mut queue = Queue::new(BackOff::default());
+        let mut queue = Queue::new(&Config::default());
         queue.add(1, 0, at(0));
         queue.forget(1);
         assert_eq!(popped(&mut queue, at(0)), None);

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use sim_core::SimTime;
-//! use sim_models::placement::queue::{BackOff, Queue};
+//! use sim_models::placement::queue::Queue;
 //! use sim_models::placement::snapshot::Allocatable;
 //! use sim_models::placement::{Config, Node, PodTemplate, Scheduler};
 //!
@@ -19,7 +19,7 @@
 //! // A pod is created, and placed: `draw(n)` is asked for a number below n when n nodes are equally good.
 //! assert_eq!(scheduler.place_one(nginx, |_| 0).ok(), Some(node));
 //! // The next one fits nowhere, and waits.
-//! let mut queue = Queue::new(BackOff::default());
+//! let mut queue = Queue::new(&Config::default());
 //! queue.add("nginx-1", 0, SimTime::ZERO);
 //! let waiting = queue.pop(SimTime::ZERO).expect("a pod waits");
 //! let why = scheduler.place_one(nginx, |_| 0).expect_err("the node is full");
@@ -33,6 +33,8 @@
 //! assert!(queue.pop(later).is_some_and(|waiting| waiting.pod == "nginx-1"));
 //! assert_eq!(scheduler.place_one(nginx, |_| 0).ok(), Some(node));
 //! ```
+
+use std::sync::Arc;
 
 use super::config::{Config, Tie};
 use super::cycle::{self, Decision};
@@ -49,6 +51,14 @@ pub struct Scheduler {
     next_start: usize,
     /// The latest used last.
     ledgers: Vec<Ledger>,
+}
+
+/// Two schedulers are the same when they see the same and will decide alike; what they remember follows from that.
+impl PartialEq for Scheduler {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.cluster, &self.config, self.next_start)
+            == (&other.cluster, &other.config, other.next_start)
+    }
 }
 
 /// How many templates are remembered. Pods come in runs of one template, or in turns of a few during rollouts.
@@ -115,12 +125,13 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// [`Unschedulable`] when the pod fits on no node; it then stays Pending.
+    /// [`Unschedulable`] when the pod fits on no node; it then stays Pending. Pods of one template that fit nowhere share one reason as
+    /// long as nothing changes, so a long queue of them costs one look at the nodes.
     pub fn place_one(
         &mut self,
         template: TemplateId,
         draw: impl FnOnce(u32) -> u32,
-    ) -> Result<NodeId, Unschedulable> {
+    ) -> Result<NodeId, Arc<Unschedulable>> {
         let Self {
             cluster,
             config,
@@ -129,13 +140,26 @@ impl Scheduler {
         } = self;
         let (best, examined) = best_of(ledgers, cluster, config, template, *next_start);
         let Some(node) = pick(cluster, config.tie, best, draw) else {
-            let why = Unschedulable::because(&self.decide(template));
             self.advance(examined);
-            return Err(why);
+            return Err(self.refusal(template));
         };
         self.advance(examined);
         self.cluster.bind(template, node);
         Ok(node)
+    }
+
+    /// Why a pod of the template that was asked about last fits nowhere.
+    fn refusal(&mut self, template: TemplateId) -> Arc<Unschedulable> {
+        let known = self.ledgers.last().and_then(Ledger::refusal);
+        known.cloned().unwrap_or_else(|| {
+            let why = Arc::new(Unschedulable::because(&self.decide(template)));
+            let ledger = self
+                .ledgers
+                .last_mut()
+                .expect("the template was asked about");
+            ledger.remember_refusal(Arc::clone(&why));
+            why
+        })
     }
 
     /// Places that many pods of one template, one after the other.
@@ -155,7 +179,7 @@ impl Scheduler {
                 Err(why) => {
                     return Placed {
                         nodes,
-                        pending: Some((replicas - replica, why)),
+                        pending: Some((replicas - replica, Arc::unwrap_or_clone(why))),
                     };
                 }
             }

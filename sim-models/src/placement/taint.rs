@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The taint of a cordoned node.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
+/// The taint of a node whose kubelet is silent.
+pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+
 /// A mark on a node that pods must tolerate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use super::selector::{Operator, Selector};
 use super::snapshot::Snapshot;
 
 /// A pod template with what follows from it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     /// The template as given.
     pub pod: PodTemplate,
@@ -23,7 +23,7 @@ pub struct Template {
 }
 
 /// A pod affinity term ready to be asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Term {
     /// The node label that makes nodes one place.
     pub topology_key: String,

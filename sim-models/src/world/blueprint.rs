@@ -15,6 +15,7 @@ use crate::id::{
     Arena, DeploymentId, FaultId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId,
     TargetGroupId, ZoneId,
 };
+use crate::placement::{self, Revisions, Scheduler, TemplateId};
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
@@ -75,11 +76,14 @@ pub struct Health {
     pub node_recovery: Dist,
     /// The AWS Load Balancer Controller.
     pub aws_controller: aws_controller::Config,
-    /// From a pod's creation until its node's kubelet knows of it: watch, scheduling cycle, binding, watch.
-    pub scheduling: Dist,
+    /// The scheduler: how it decides, and at which pace.
+    pub scheduler: placement::Config,
+    /// What the scheduler sees at time zero, where pods may be created during the run; `None`: nodes that are alike, with room for
+    /// everything, and pods that ask for nothing.
+    pub scheduled: Option<Box<Scheduled>>,
     /// One sync of the workload controllers.
     pub workload_sync: SimDuration,
-    /// Places for pods that are created during a run, each with its Deployment.
+    /// Places for pods that are created during a run, each with its Deployment; those that are Pending at time zero take one each.
     pub spares: Vec<DeploymentId>,
     /// What each Deployment says about the health of its pods.
     pub workloads: Arena<DeploymentId, Workload>,
@@ -126,7 +130,8 @@ impl Health {
             default_toleration: node_lifecycle::default_toleration(),
             node_recovery: node_lifecycle::node_recovery(),
             aws_controller: aws_controller::Config::default(),
-            scheduling: crate::health::scheduling(),
+            scheduler: placement::Config::default(),
+            scheduled: None,
             workload_sync: deployment::WORKLOAD_SYNC,
             spares: Vec::new(),
             workloads: (0..deployments).map(|_| Workload::default()).collect(),
@@ -135,6 +140,19 @@ impl Health {
                 .collect(),
         }
     }
+}
+
+/// What the scheduler sees at time zero, and what is a pod of what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scheduled {
+    /// The scheduler, with all nodes in its view and all pods on them: those of the blueprint, and what else occupies.
+    pub scheduler: Scheduler,
+    /// The revisions of each Deployment.
+    pub revisions: Arena<DeploymentId, Revisions>,
+    /// The revision of each pod of the blueprint: the latest one of its Deployment, or one before it.
+    pub pods: Arena<PodId, TemplateId>,
+    /// How many more pods of the latest revision there are, which fit nowhere yet.
+    pub pending: Arena<DeploymentId, u32>,
 }
 
 /// How long to run.

@@ -93,6 +93,10 @@ pub enum HealthEvent {
     Evict(NodeId),
     /// The controllers of a Deployment look at its pods.
     SyncDeployment(DeploymentId),
+    /// The scheduler looks at the pods that wait for a node.
+    Schedule,
+    /// A kubelet hears of a pod that was bound to its node.
+    Assigned(PodId),
     /// A pod is deleted in the API.
     Delete(PodId),
     /// A kubelet hears that a pod is deleted.
@@ -215,6 +219,8 @@ impl HealthEvent {
             Self::NodeBack(_) => "node back",
             Self::Evict(_) => "pods of a lost node evicted",
             Self::SyncDeployment(_) => "deployment sync",
+            Self::Schedule => "scheduling",
+            Self::Assigned(_) => "pod assigned to a node",
             Self::Delete(_) => "pod deleted",
             Self::Terminate(_) => "pod terminates",
             Self::Sigterm(_) => "pod gets SIGTERM",
@@ -254,6 +260,8 @@ impl HealthEvent {
             Self::SyncDeployment(deployment) => (43, deployment.index()),
             Self::Count(fault) => (44, fault.index()),
             Self::Choose(fault) => (45, fault.index()),
+            Self::Schedule => (46, 0),
+            Self::Assigned(pod) => (47, pod.index()),
         }
     }
 }

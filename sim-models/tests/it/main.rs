@@ -12,6 +12,7 @@ mod kube_proxy;
 mod layouts;
 mod patience;
 mod placement;
+mod rescheduling;
 mod selection;
 mod spread;
 mod streams;

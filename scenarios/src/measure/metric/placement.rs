@@ -1,12 +1,13 @@
 //! How evenly do the pods of a Service lie, and how many found no node?
 //!
-//! Nothing is seen: where pods lie is known from the start. It differs between replications, because the scheduler draws its ties.
+//! Nothing is seen here: the layout knows where pods lie, and follows those that are created and deleted. It differs between
+//! replications, because the scheduler draws its ties.
 
 use sim_core::SimDuration;
-use sim_models::id::Id;
+use sim_models::id::{Id, ServiceId};
 use sim_models::observe::Observation;
 
-use crate::measure::layout::{Focus, Layout, Scope, ServiceLayout};
+use crate::measure::layout::{Focus, Layout, Scope};
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit};
 use crate::measure::reading::{Merge, Reading};
 
@@ -25,7 +26,7 @@ impl Metric for Placement {
                 "pod skew",
                 Unit::Count,
                 Better::Lower,
-                "Pods on the node with most of the Service's pods less those on the node with fewest, of all nodes of the cluster.",
+                "Pods on the node with most of the Service's pods less those on the node with fewest, of all nodes of the cluster, when the observation ends.",
             )
             .services_only(),
             value: |_, focus| Ok(skew(focus.layout, service(focus)?)),
@@ -35,14 +36,10 @@ impl Metric for Placement {
                 "pending pods",
                 Unit::Count,
                 Better::Lower,
-                "Pods of the Service that fit on no node.",
+                "Pods of the Service that wait for a node when the observation ends.",
             )
             .services_only(),
-            value: |_, focus| {
-                let service = service(focus)?;
-                // A rolling update that came to rest leaves more pods than are wanted.
-                Ok((f64::from(service.wanted) - service.pods.len() as f64).max(0.0))
-            },
+            value: |_, focus| Ok(f64::from(focus.layout.pending_pods(service(focus)?))),
         },
     ];
 
@@ -61,16 +58,16 @@ impl Merge for Placement {
     fn merge(&mut self, _: &Self) {}
 }
 
-fn service<'a>(focus: &Focus<'a>) -> Result<&'a ServiceLayout, Absent> {
+fn service(focus: &Focus<'_>) -> Result<ServiceId, Absent> {
     match focus.scope {
         Scope::Overall => Err(Absent::Nothing),
-        Scope::Service(service) => Ok(focus.layout.service(service)),
+        Scope::Service(service) => Ok(service),
     }
 }
 
-fn skew(layout: &Layout, service: &ServiceLayout) -> f64 {
+fn skew(layout: &Layout, service: ServiceId) -> f64 {
     let mut pods = vec![0_u32; layout.node_count()];
-    for &pod in &service.pods {
+    for pod in layout.placed_pods(service) {
         pods[layout.pod_node(pod).index()] += 1;
     }
     let (most, least) = (pods.iter().max(), pods.iter().min());

@@ -8,8 +8,10 @@
 //! tests compare on random clusters.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::config::Config;
+use super::explain::Unschedulable;
 use super::filter;
 use super::journal::Change;
 use super::node_tree::feasible_nodes_to_find;
@@ -42,6 +44,8 @@ pub(super) struct Ledger {
     soft: Soft,
     company: Company,
     effects: Vec<Option<Effect>>,
+    /// Why a pod fits nowhere, as long as nothing changes.
+    refusal: Option<Arc<Unschedulable>>,
     work: Work,
 }
 
@@ -94,6 +98,7 @@ impl Ledger {
             soft: Soft::new(cluster, pod),
             company: Company::new(cluster, pod),
             effects: vec![None; cluster.templates().len()],
+            refusal: None,
             work: Work::default(),
         };
         for (at, (index, node)) in cluster.nodes().enumerate() {
@@ -117,6 +122,16 @@ impl Ledger {
         self.template
     }
 
+    /// Why a pod fits nowhere, if that was found out and nothing has changed since.
+    pub(super) fn refusal(&self) -> Option<&Arc<Unschedulable>> {
+        self.refusal.as_ref()
+    }
+
+    /// Remembers why a pod fits nowhere, until something changes.
+    pub(super) fn remember_refusal(&mut self, why: Arc<Unschedulable>) {
+        self.refusal = Some(why);
+    }
+
     /// Follows the journal to its end, or starts afresh when that is not enough.
     pub(super) fn catch_up(&mut self, cluster: &Snapshot, config: &Config) {
         let missed = cluster
@@ -127,6 +142,9 @@ impl Ledger {
             *self = Self::open(cluster, config, self.template);
             return;
         };
+        if !missed.is_empty() {
+            self.refusal = None;
+        }
         for &Change {
             template,
             node,

@@ -5,13 +5,13 @@
 
 use sim_core::{Agenda, SimTime};
 
-use super::{drawn, plan};
+use super::plan;
+use super::pod::Pod;
 use crate::cluster::condition::PodCondition;
-use crate::control::aws_controller::NodeReady;
 use crate::control::deployment::{Counts, Limits, step};
 use crate::id::{Arena, DeploymentId, NodeId, PodId};
 use crate::observe::{self, Recorder};
-use crate::streams::SCHEDULING;
+use crate::streams::POD_UID;
 use crate::world::blueprint::Blueprint;
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
@@ -32,21 +32,31 @@ pub(super) struct ReplicaSets {
     created: u64,
 }
 
-/// Deployments whose pods are all there.
-pub(super) fn complete(blueprint: &Blueprint) -> Arena<DeploymentId, ReplicaSets> {
+/// Deployments whose pods are all there, as far as they fit; where a rolling update stands still there are two generations of them.
+pub(super) fn at_rest(
+    blueprint: &Blueprint,
+    pods: &Arena<PodId, Pod>,
+) -> Arena<DeploymentId, ReplicaSets> {
     let health = blueprint.health.as_ref();
-    let deployments = blueprint.deployments.ids();
+    let places = blueprint.places();
+    let deployments = blueprint.deployments.enumerate();
     deployments
-        .map(|id| {
-            let pods = blueprint.pods.iter().filter(|pod| pod.deployment == id);
-            let replicas = pods.count() as u32;
+        .map(|(id, deployment)| {
+            let own = || {
+                let here = places.enumerate().zip(pods.iter());
+                let own =
+                    here.filter(move |((_, place), pod)| place.deployment == id && pod.exists());
+                own.map(|(_, pod)| pod.generation)
+            };
+            let generation = own().max().unwrap_or(0);
+            let old = own().filter(|&other| other < generation).count() as u32;
             let workload = health.map(|health| &health.workloads[id]);
             let strategy = workload.map(|it| it.strategy).unwrap_or_default();
             ReplicaSets {
-                limits: strategy.rolling_update.limits(replicas),
-                old: 0,
-                new: replicas,
-                generation: 0,
+                limits: strategy.rolling_update.limits(deployment.replicas),
+                old,
+                new: own().count() as u32 - old,
+                generation,
                 condition: PodCondition::Serving,
                 syncs_at: None,
                 created: 0,
@@ -63,17 +73,21 @@ impl<R: Recorder> World<R> {
         condition: PodCondition,
         agenda: &mut Agenda<'_, Event>,
     ) {
-        let it = &mut self.health_mut().replica_sets[id];
+        let health = self.health_mut();
+        let it = &mut health.replica_sets[id];
         it.generation += 1;
         it.old += std::mem::take(&mut it.new);
         it.condition = condition;
+        if let Some(placing) = &mut health.placing {
+            placing.roll_out(id);
+        }
         self.wake_deployment(id, agenda);
     }
 
     /// Something about a Deployment's pods changed: its controllers will look.
     pub(super) fn wake_deployment(&mut self, id: DeploymentId, agenda: &mut Agenda<'_, Event>) {
         let health = self.health_mut();
-        if !health.has_spares {
+        if health.placing.is_none() {
             return;
         }
         let at = agenda.now() + health.settings.workload_sync;
@@ -108,10 +122,11 @@ impl<R: Recorder> World<R> {
         let it = &mut self.health_mut().replica_sets[id];
         let changed = next != (it.old, it.new);
         (it.old, it.new) = next;
-        for pod in self.surplus(&old, next.0) {
-            self.on_delete(pod, agenda);
-        }
-        for pod in self.surplus(&new, next.1) {
+        let all: Vec<PodId> = old.iter().chain(&new).copied().collect();
+        let now = agenda.now();
+        let mut leaving = self.surplus(&old, next.0, &all, now);
+        leaving.extend(self.surplus(&new, next.1, &all, now));
+        for pod in leaving {
             self.on_delete(pod, agenda);
         }
         for _ in new.len() as u32..next.1 {
@@ -137,61 +152,56 @@ impl<R: Recorder> World<R> {
             .partition(|&pod| health.pods[pod].generation < generation)
     }
 
-    /// The pods above a number, in the order in which a ReplicaSet deletes.
+    /// The pods of a ReplicaSet above a number, in the order in which it deletes; `all` are those of the whole Deployment.
     ///
-    /// Source: Kubernetes 1.34 `pkg/controller/controller_utils.go`, `ActivePodsWithRanks`: those that are
-    /// not ready first, then those with more fellows on their node.
-    fn surplus(&self, pods: &[PodId], keep: u32) -> Vec<PodId> {
+    /// Source: Kubernetes 1.34 `pkg/controller/controller_utils.go`, `ActivePodsWithRanks`: those without a node first, then those
+    /// that are not ready, those with more fellows of the Deployment on their node, those that run for less long (by powers of two), and
+    /// then by unique name.
+    fn surplus(&self, pods: &[PodId], keep: u32, all: &[PodId], now: SimTime) -> Vec<PodId> {
         let excess = pods.len().saturating_sub(keep as usize);
         if excess == 0 {
             return Vec::new();
         }
         let health = self.health();
-        let fellows = self.counted(pods);
+        let fellows = self.counted(all);
+        let serial = |pod| health.placing.as_ref().map_or(0, |it| it.serial(pod));
         let mut order: Vec<PodId> = pods.to_vec();
-        order.sort_by_key(|&pod| {
+        order.sort_by_cached_key(|&pod| {
+            let it = &health.pods[pod];
             let more = std::cmp::Reverse(fellows[self.pods[pod].node]);
-            (health.pods[pod].api.ready, more, std::cmp::Reverse(pod))
+            let age = now.saturating_since(it.started).as_nanos().max(1).ilog2();
+            let uid = self
+                .streams
+                .nth(POD_UID, u64::from(pod.0), serial(pod))
+                .u64();
+            (it.bound, it.api.ready, more, age, uid)
         });
         order.truncate(excess);
         order
     }
 
-    /// A pod is created, bound to a node, and started there.
+    /// A pod is created, and waits for a node.
     fn create_pod(&mut self, id: DeploymentId, new: bool, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        let Some(node) = self.schedule(id) else {
-            return;
-        };
         let Some(pod) = self.free_place(id) else {
             return;
         };
-        self.pods[pod].node = node;
-        let streams = self.streams;
         let health = self.health_mut();
         let it = &mut health.replica_sets[id];
         it.created += 1;
+        let serial = it.created;
         let generation = it.generation - u32::from(!new && it.generation > 0);
         let condition = if new {
             it.condition
         } else {
             PodCondition::Serving
         };
-        let (entity, draw) = (u64::from(id.0), 2 * it.created);
-        let bound = drawn(
-            &health.settings.scheduling,
-            &streams,
-            SCHEDULING,
-            entity,
-            draw,
-        );
-        let start = &health.settings.start_container;
-        let start = drawn(start, &streams, SCHEDULING, entity, draw + 1);
-        health.pods[pod].begin(node, generation, condition, now);
+        health.pods[pod].begin(generation, condition, now);
         self.servers[pod].clear();
-        self.tell(now, observe::Health::Created { pod, node });
-        plan(agenda, now + bound + start, HealthEvent::Run(pod));
-        self.renew_probers(pod, now, agenda);
+        self.tell(now, observe::Health::Created { pod });
+        self.tell_scheduler(agenda, |scheduler, now| {
+            scheduler.add(pod, generation, serial, now);
+        });
     }
 
     /// A place that no pod holds: the one that has been free for longest.
@@ -203,29 +213,11 @@ impl<R: Recorder> World<R> {
             .min_by_key(|&pod| (health.pods[pod].left_at, pod))
     }
 
-    /// The node of a new pod: one that is ready and not cordoned, with the fewest pods of the newest template.
-    ///
-    /// This is what kube-scheduler's default spreading over host names does on nodes that are alike.
-    fn schedule(&self, id: DeploymentId) -> Option<NodeId> {
-        let health = self.health();
-        let generation = health.replica_sets[id].generation;
-        let (old, new) = self.active(id);
-        let (old, new) = (self.counted(&old), self.counted(&new));
-        let fits = |&node: &NodeId| {
-            let it = &health.nodes[node];
-            it.ready == NodeReady::True && !it.cordoned
-        };
-        let fewest = |&node: &NodeId| match generation {
-            0 => (old[node] + new[node], 0, node),
-            _ => (new[node], old[node], node),
-        };
-        self.nodes.ids().filter(fits).min_by_key(fewest)
-    }
-
     /// How many of some pods lie on each node.
     fn counted(&self, pods: &[PodId]) -> Arena<NodeId, u32> {
         let mut counts: Arena<NodeId, u32> = self.nodes.iter().map(|_| 0).collect();
-        for &pod in pods {
+        let health = self.health();
+        for &pod in pods.iter().filter(|&&pod| health.pods[pod].bound) {
             counts[self.pods[pod].node] += 1;
         }
         counts
@@ -233,7 +225,7 @@ impl<R: Recorder> World<R> {
 
     /// A node is cordoned, and its pods are evicted.
     pub(super) fn drain(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
-        self.health_mut().nodes[node].cordoned = true;
+        self.tell_scheduler(agenda, |scheduler, _| scheduler.cordon(node));
         for pod in self.pods_on(node) {
             self.on_delete(pod, agenda);
         }

@@ -2,7 +2,8 @@
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
 //! well, [`kubelet`] notices for its [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
-//! side, [`nodes`] is what happens to a node that falls silent. [`faults`] sets it all off.
+//! side, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
+//! new ones. [`faults`] sets it all off.
 
 use std::collections::BTreeMap;
 
@@ -27,11 +28,15 @@ mod deployments;
 mod faults;
 mod kubelet;
 mod nodes;
+mod placing;
 mod pod;
+mod scheduling;
 mod slices;
 mod targets;
 mod termination;
 mod trouble;
+
+use placing::Placing;
 
 /// The health of everything, and what everybody believes about it.
 #[derive(Debug)]
@@ -48,8 +53,8 @@ pub(super) struct Health {
     groups: Arena<TargetGroupId, targets::Binding>,
     views: Arena<ViewId, checks::View>,
     replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
-    /// Whether there are places for new pods.
-    has_spares: bool,
+    /// The scheduler; `None` where no pods are created.
+    placing: Option<Placing>,
     lifecycle: nodes::Lifecycle,
     bucket: aws_controller::Bucket,
     /// Probes and health checks on their way.
@@ -116,7 +121,8 @@ impl Health {
                 )?,
             });
         }
-        let (pods, probers) = pod::at_work(blueprint, config, streams);
+        let (mut pods, probers) = pod::at_work(blueprint, config, streams);
+        let placing = Placing::new(blueprint, &mut pods);
         let (groups, views) = targets::registered(blueprint, &settings, streams);
         Ok(Some(Self {
             faults: config.faults.clone(),
@@ -125,8 +131,8 @@ impl Health {
             lifecycle: nodes::Lifecycle::new(&settings.lifecycle, streams),
             bucket: aws_controller::Bucket::new(&settings.controller.api),
             services: slices::published(blueprint),
-            replica_sets: deployments::complete(blueprint),
-            has_spares: !config.spares.is_empty(),
+            replica_sets: deployments::at_rest(blueprint, &pods),
+            placing,
             workloads,
             pods,
             probers,
@@ -157,6 +163,8 @@ impl Health {
         for (id, view) in self.views.enumerate() {
             events.push((view.next_check, HealthEvent::Check(id)));
         }
+        let waiting = self.placing.as_ref().filter(|it| !it.queue.is_empty());
+        events.extend(waiting.map(|_| (SimTime::ZERO, HealthEvent::Schedule)));
         let events = events.into_iter();
         events
             .map(|(at, event)| (at, Event::Health(event)))
@@ -208,7 +216,7 @@ impl Settings {
             loop_hop: sampler(&kubelet.loop_hop, "cluster.kubelet.loop_hop")?,
             status_write: sampler(&kubelet.status_write, "cluster.kubelet.status_write")?,
             start_container: sampler(&kubelet.start_container, "cluster.kubelet.start_container")?,
-            scheduling: sampler(&config.scheduling, "cluster.scheduler.latency")?,
+            scheduling: sampler(&config.scheduler.latency, "cluster.scheduler.latency")?,
             workload_sync: config.workload_sync,
             sandbox_stop: sampler(&kubelet.sandbox_stop, "cluster.kubelet.sandbox_stop")?,
             kubelet: kubelet.clone(),
@@ -298,6 +306,8 @@ impl<R: Recorder> World<R> {
             HealthEvent::NodeBack(node) => self.on_node_back(node, agenda),
             HealthEvent::Evict(node) => self.on_evict(node, agenda),
             HealthEvent::SyncDeployment(id) => self.on_sync_deployment(id, agenda),
+            HealthEvent::Schedule => self.on_schedule(agenda),
+            HealthEvent::Assigned(pod) => self.on_assigned(pod, agenda),
             HealthEvent::Delete(pod) => self.on_delete(pod, agenda),
             HealthEvent::Terminate(pod) => self.on_terminate(pod, agenda),
             HealthEvent::Sigterm(pod) => self.on_sigterm(pod, agenda),

@@ -26,8 +26,6 @@ pub(super) struct Node {
     /// When the lifecycle controller will give it up, if it stays silent.
     given_up_at: Option<SimTime>,
     back_at: Option<SimTime>,
-    /// Whether it accepts no new pods.
-    pub(super) cordoned: bool,
     evicts_at: Option<SimTime>,
     silences: u64,
 }
@@ -58,7 +56,6 @@ pub(super) fn in_order(
             relist_phase: share(streams, RELIST_PHASE, u64::from(id.0), 0, period),
             given_up_at: None,
             back_at: None,
-            cordoned: false,
             evicts_at: None,
             silences: 0,
         })
@@ -107,13 +104,15 @@ impl Node {
 }
 
 impl<R: Recorder> World<R> {
-    /// The pods on a node, in the order of their creation.
+    /// The pods on a node, in the order of their places.
     pub(super) fn pods_on(&self, node: NodeId) -> Vec<PodId> {
         let pods = self.pods.enumerate();
         let health = self.health();
-        pods.filter(|&(id, pod)| pod.node == node && health.pods[id].exists())
-            .map(|(id, _)| id)
-            .collect()
+        let here = pods.filter(|&(id, pod)| {
+            let it = &health.pods[id];
+            pod.node == node && it.exists() && it.bound
+        });
+        here.map(|(id, _)| id).collect()
     }
 
     /// A node's trouble begins or ends.
@@ -205,6 +204,7 @@ impl<R: Recorder> World<R> {
         let ready = NodeReady::Unknown;
         self.tell(now, observe::Health::Node { node, ready });
         self.nodes_changed(agenda);
+        self.tell_scheduler(agenda, |scheduler, now| scheduler.is_unreachable(node, now));
     }
 
     /// The node lifecycle controller marks a pod of a lost node.
@@ -251,13 +251,17 @@ impl<R: Recorder> World<R> {
             let ready = NodeReady::True;
             self.tell(now, observe::Health::Node { node, ready });
             self.nodes_changed(agenda);
+            self.tell_scheduler(agenda, |scheduler, now| scheduler.is_back(node, now));
         }
+        self.hear_of_pods(node, agenda);
     }
 
     /// A dead node is up again: its containers start.
     fn boots(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
         for pod in self.pods_on(node) {
-            plan(agenda, agenda.now(), HealthEvent::Relist(pod));
+            if self.health().pods[pod].is_known() {
+                plan(agenda, agenda.now(), HealthEvent::Relist(pod));
+            }
         }
     }
 }

@@ -37,6 +37,10 @@ pub(super) struct Pod {
     pub(super) generation: u32,
     /// Whether the pod is there, in whatever state.
     pub(super) present: bool,
+    /// Whether the pod has a node.
+    pub(super) bound: bool,
+    /// When the node's kubelet hears of the pod, until it has.
+    heard_at: Option<SimTime>,
     /// Whether the pod's labels are those that Services select.
     pub(super) selected: bool,
     /// When the last pod left this place.
@@ -153,6 +157,8 @@ impl Pod {
             home,
             generation: 0,
             present: true,
+            bound: true,
+            heard_at: None,
             selected: true,
             left_at: SimTime::ZERO,
             process: Process::Running {
@@ -207,6 +213,7 @@ impl Pod {
             noticed: false,
             ready: false,
             present: false,
+            bound: false,
             api: PodStatus::ABSENT,
             seen: PodStatus::ABSENT,
             written: false,
@@ -214,20 +221,13 @@ impl Pod {
         }
     }
 
-    /// A new pod takes the place; its container has not started yet.
-    pub(super) fn begin(
-        &mut self,
-        home: NodeId,
-        generation: u32,
-        condition: PodCondition,
-        now: SimTime,
-    ) {
+    /// A new pod takes the place; it has no node yet.
+    pub(super) fn begin(&mut self, generation: u32, condition: PodCondition, now: SimTime) {
         let conditions = match condition {
             PodCondition::Serving => Vec::new(),
             other => vec![(None, other)],
         };
         *self = Self {
-            home,
             generation,
             conditions,
             process: Process::Exited { at: now },
@@ -239,6 +239,29 @@ impl Pod {
             changes: self.changes,
             ..Self::free(self.readiness, self.liveness)
         };
+    }
+
+    /// The pod has a node, whose kubelet will hear of it.
+    pub(super) fn assign(&mut self, home: NodeId, heard_at: SimTime) {
+        self.home = home;
+        self.bound = true;
+        self.heard_at = Some(heard_at);
+    }
+
+    /// Whether the pod is there and its kubelet could hear of it by now, and has not.
+    pub(super) fn awaits_kubelet(&self, now: SimTime) -> bool {
+        let due = self.heard_at.is_some_and(|at| at <= now);
+        due && self.present && !self.api.terminating
+    }
+
+    /// The node's kubelet knows the pod.
+    pub(super) fn is_heard_of(&mut self) {
+        self.heard_at = None;
+    }
+
+    /// Whether the node's kubelet knows the pod.
+    pub(super) fn is_known(&self) -> bool {
+        self.bound && self.heard_at.is_none()
     }
 
     /// No Service selects the pod any more.

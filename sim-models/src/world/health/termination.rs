@@ -33,12 +33,26 @@ impl<R: Recorder> World<R> {
         if it.api.terminating || !it.exists() {
             return;
         }
+        if !it.bound {
+            return self.withdraw(pod, agenda);
+        }
         it.api.terminating = true;
         self.tell(now, observe::Health::Deleted { pod });
+        let node = self.pods[pod].node;
+        self.tell_scheduler(agenda, |scheduler, _| scheduler.terminates(pod, node));
         self.pod_changed(pod, agenda);
         self.wake_deployment(self.pods[pod].deployment, agenda);
         let heard = now + self.watch_of(pod);
         plan(agenda, heard, HealthEvent::Terminate(pod));
+    }
+
+    /// A pod without a node is deleted: nobody has to confirm it.
+    fn withdraw(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        self.health_mut().pods[pod].leave(now);
+        self.tell(now, observe::Health::Deleted { pod });
+        self.tell_scheduler(agenda, |scheduler, _| scheduler.forget(pod));
+        self.wake_deployment(self.pods[pod].deployment, agenda);
     }
 
     /// A kubelet hears that a pod is deleted: preStop first.
@@ -84,6 +98,8 @@ impl<R: Recorder> World<R> {
         if it.exists() {
             it.leave(agenda.now());
             self.pod_changed(pod, agenda);
+            let node = self.pods[pod].node;
+            self.tell_scheduler(agenda, |scheduler, now| scheduler.is_gone(pod, node, now));
         }
     }
 }

@@ -20,7 +20,9 @@ use sim_models::placement::selector::{
 };
 use sim_models::placement::snapshot::{Allocatable, Service, Workload};
 use sim_models::placement::spread::{HOSTNAME, NodeInclusionPolicy, WhenUnsatisfiable, ZONE};
-use sim_models::placement::taint::{Taint, TaintEffect, Toleration, TolerationOperator};
+use sim_models::placement::taint::{
+    Taint, TaintEffect, Toleration, TolerationOperator, UNREACHABLE,
+};
 use sim_models::placement::{
     Config, Container, Node, PodTemplate, Scheduler, Snapshot, TemplateId, TopologySpreadConstraint,
 };
@@ -80,6 +82,8 @@ pub(super) enum Happening {
     Remove(u32),
     Cordon(u32),
     Uncordon(u32),
+    GiveUp(u32),
+    TakeBack(u32),
     Lose(u32),
     Join(Node),
 }
@@ -115,6 +119,15 @@ impl Happening {
             Self::Uncordon(draw) => some_node(draw)
                 .into_iter()
                 .for_each(|node| scheduler.cluster_mut().uncordon(node)),
+            Self::GiveUp(draw) => some_node(draw).into_iter().for_each(|node| {
+                let taint = unreachable();
+                let cluster = scheduler.cluster_mut();
+                cluster.change_node(node, |node| node.taints.push(taint));
+            }),
+            Self::TakeBack(draw) => some_node(draw).into_iter().for_each(|node| {
+                let cluster = scheduler.cluster_mut();
+                cluster.change_node(node, |node| node.taints.retain(|it| *it != unreachable()));
+            }),
             Self::Lose(draw) => some_node(draw)
                 .into_iter()
                 .for_each(|node| scheduler.cluster_mut().remove_node(node)),
@@ -123,6 +136,15 @@ impl Happening {
                 scheduler.cluster_mut().add_node(named(node.clone(), at));
             }
         }
+    }
+}
+
+/// What the node lifecycle controller puts on a silent node.
+fn unreachable() -> Taint {
+    Taint {
+        key: UNREACHABLE.to_owned(),
+        value: String::new(),
+        effect: TaintEffect::NoSchedule,
     }
 }
 
@@ -145,6 +167,8 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
         3 => any::<u32>().prop_map(Happening::Remove),
         1 => any::<u32>().prop_map(Happening::Cordon),
         1 => any::<u32>().prop_map(Happening::Uncordon),
+        1 => any::<u32>().prop_map(Happening::GiveUp),
+        1 => any::<u32>().prop_map(Happening::TakeBack),
         1 => any::<u32>().prop_map(Happening::Lose),
         1 => node().prop_map(Happening::Join),
     ]

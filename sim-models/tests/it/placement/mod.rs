@@ -12,6 +12,7 @@ use sim_models::placement::snapshot::Allocatable;
 use sim_models::placement::spread::{HOSTNAME, ZONE};
 use sim_models::placement::{
     Config, Container, Node, PodTemplate, Scheduler, TemplateId, Tie, TopologySpreadConstraint,
+    Unschedulable,
 };
 
 use drawn::{asks, happening, labels, world};
@@ -47,6 +48,25 @@ proptest! {
             let asks = scheduler.cluster().template(template).requests;
             prop_assert!(asks.cpu == 0 || after.requested.cpu <= after.node.allocatable.cpu);
             prop_assert!(asks.memory == 0 || after.requested.memory <= after.node.allocatable.memory);
+        }
+    }
+
+    #[test]
+    fn a_remembered_refusal_is_what_a_fresh_look_would_say(world in world(), happenings in vec(happening(), 1..40)) {
+        let mut scheduler = world.scheduler();
+        for happening in happenings {
+            happening.apply(&mut scheduler);
+            for template in templates(&scheduler) {
+                let fresh = Unschedulable::because(&scheduler.decide(template));
+                let feasible = !scheduler.decide(template).best.is_empty();
+                if feasible {
+                    continue;
+                }
+                for _ in 0..2 {
+                    let why = scheduler.place_one(template, |_| 0).expect_err("nothing is feasible");
+                    prop_assert_eq!(&*why, &fresh);
+                }
+            }
         }
     }
 

@@ -265,7 +265,7 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
             group.health_check.healthy_threshold = threshold(check.healthy_threshold);
         }
     }
-    health.scheduling = delay(&config.t_sched_s);
+    health.scheduler.latency = delay(&config.t_sched_s);
     health.workload_sync = seconds(config.controller_s.unwrap_or(0.0));
     for workload in health.workloads.iter_mut() {
         if let Some(percent) = config.max_surge_percent {

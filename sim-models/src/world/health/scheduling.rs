@@ -1,0 +1,106 @@
+//! The scheduler at work: pods that are created during a run find a node, or wait for one.
+//!
+//! The scheduler decides about a pod at the instant of its creation; what passes until the node's kubelet knows is its `latency`. So it
+//! is never busy, and never waits for the end of a back-off: a pod that backs off is only tried after those that do not.
+
+use sim_core::{Agenda, SimTime};
+
+use super::placing::{Placing, Tried};
+use super::{drawn, plan};
+use crate::id::{NodeId, PodId};
+use crate::observe::{self, Recorder};
+use crate::streams::SCHEDULING;
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+impl<R: Recorder> World<R> {
+    /// The scheduler looks at the pods that wait for a node.
+    pub(super) fn on_schedule(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        while let Some(placing) = self.placing_mut()
+            && let Some(waiting) = placing.queue.pop(now)
+        {
+            let pod = waiting.pod;
+            match placing.try_pod(waiting, &streams, now) {
+                Tried::Placed(node) => self.bind(pod, node, agenda),
+                Tried::Refused(why) => {
+                    self.tell(now, observe::Health::Unschedulable { pod, why: &why });
+                }
+                Tried::Again => {}
+            }
+        }
+        if let Some(placing) = self.placing_mut()
+            && let Some(at) = placing.queue.next_wake()
+            && placing
+                .flushes_at
+                .is_none_or(|planned| planned <= now || at < planned)
+        {
+            placing.flushes_at = Some(at);
+            plan(agenda, at, HealthEvent::Schedule);
+        }
+    }
+
+    /// A pod gets a node: some time later the node's kubelet will know.
+    fn bind(&mut self, pod: PodId, node: NodeId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let deployment = self.pods[pod].deployment;
+        self.pods[pod].node = node;
+        let health = self.health_mut();
+        let placing = health.placing.as_mut().expect("only a scheduler binds");
+        let bound_at = placing.binds_at(now);
+        let (entity, draw) = (u64::from(deployment.0), 2 * placing.serial(pod));
+        let latency = &health.settings.scheduling;
+        let heard_at = bound_at + drawn(latency, &streams, SCHEDULING, entity, draw);
+        health.pods[pod].assign(node, heard_at);
+        self.tell(now, observe::Health::Placed { pod, node });
+        plan(agenda, heard_at, HealthEvent::Assigned(pod));
+    }
+
+    /// A kubelet hears of a pod that was bound to its node, and starts it. One that does not report does not hear either.
+    pub(super) fn on_assigned(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let deployment = self.pods[pod].deployment;
+        let health = self.health_mut();
+        let it = &mut health.pods[pod];
+        if !it.awaits_kubelet(now) || !health.nodes[it.home].condition().reports() {
+            return;
+        }
+        it.is_heard_of();
+        let serial = health.placing.as_ref().map_or(0, |it| it.serial(pod));
+        let (entity, draw) = (u64::from(deployment.0), 2 * serial + 1);
+        let start = &health.settings.start_container;
+        let start = drawn(start, &streams, SCHEDULING, entity, draw);
+        plan(agenda, now + start, HealthEvent::Run(pod));
+        self.renew_probers(pod, now, agenda);
+    }
+
+    /// A node's kubelet reports again: it hears of the pods that were bound to its node meanwhile.
+    pub(super) fn hear_of_pods(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
+        for pod in self.pods_on(node) {
+            self.on_assigned(pod, agenda);
+        }
+    }
+
+    /// Something happened to a pod or a node: the scheduler hears of it, and looks at the pods that wait.
+    pub(super) fn tell_scheduler(
+        &mut self,
+        agenda: &mut Agenda<'_, Event>,
+        happens: impl FnOnce(&mut Placing, SimTime),
+    ) {
+        let now = agenda.now();
+        let Some(placing) = self.placing_mut() else {
+            return;
+        };
+        happens(placing, now);
+        if !placing.queue.is_idle() && placing.woken_at.replace(now) != Some(now) {
+            plan(agenda, now, HealthEvent::Schedule);
+        }
+    }
+
+    fn placing_mut(&mut self) -> Option<&mut Placing> {
+        self.health_mut().placing.as_mut()
+    }
+}
