@@ -7,6 +7,7 @@
 //! | [`mm8`] (W3) | a queue with eight servers: a small calendar, a little work per event |
 //! | [`balancer`] (W4) | a balancer, nodes and pods: six events per request, fewer where hops merge, or the whole ingress model |
 //! | [`rollout`] (W5) | a rolling update of 1,000 pods on 1,000 nodes under load: requests, and the health signal that follows |
+//! | [`placement`] (W6) | nothing: many pods are placed on many nodes |
 //!
 //! The random numbers are drawn in sequence and by the ziggurat method, as the programs of other engines draw them. The
 //! whole ingress model draws as it always does: by address and inversion.
@@ -16,5 +17,6 @@ pub mod draw;
 pub mod hold;
 pub mod mm8;
 pub mod phold;
+pub mod placement;
 pub mod report;
 pub mod rollout;

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 use std::str::FromStr;
+
+use sim_models::placement::Config;
 use twohop_bench::report::{Outcome, Stopwatch, line};
-use twohop_bench::{balancer, hold, mm8, phold, rollout};
+use twohop_bench::{balancer, hold, mm8, phold, placement, rollout};
 
 const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w1  n=64 events=20000000 seed=1         hold model, n events planned
@@ -11,7 +13,8 @@ const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w3  n=2000000 seed=1                    M/M/8, n customers
   w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival,
                                           full or full-fresh
-  w5  targets=instance seed=1             rolling update, 1,000 pods on 1,000 nodes; targets: instance, ip";
+  w5  targets=instance seed=1             rolling update, 1,000 pods on 1,000 nodes; targets: instance, ip
+  w6  nodes=1000 pods=10000 spread=soft   placement; spread: defaults, soft or hard";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,7 +62,13 @@ fn run(workload: &str, options: &Options<'_>) -> Result<String, String> {
             let world = rollout::ready(options.get("targets", rollout::Targets::Instance)?);
             Ok(timed(workload, || rollout::run(&world, seed)))
         }
-        _ => Err(format!("found the workload {workload}, expected w1 to w5")),
+        "w6" => {
+            let (nodes, pods) = (options.get("nodes", 1_000)?, options.get("pods", 10_000)?);
+            let spread = options.get("spread", placement::Spread::Soft)?;
+            let empty = placement::cluster(nodes, spread, Config::default());
+            Ok(timed(workload, || placement::run(empty, pods)))
+        }
+        _ => Err(format!("found the workload {workload}, expected w1 to w6")),
     }
 }
 

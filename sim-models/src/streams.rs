@@ -71,7 +71,7 @@ pub const NODE_TIE: StreamName = StreamName::new("node tie");
 pub const POD_UID: StreamName = StreamName::new("pod uid");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 27] = [
+pub const ALL: [StreamName; 29] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,

@@ -207,7 +207,7 @@ pub(crate) fn no_distance() -> Links {
 pub(crate) fn at_once(health: &mut Health) {
     let none = || Dist::Constant(SimDuration::ZERO);
     health.watch_delay = none();
-    health.scheduling = none();
+    health.scheduler.latency = none();
     health.workload_sync = SimDuration::ZERO;
     health.kubelet.loop_hop = none();
     health.kubelet.status_write = none();
