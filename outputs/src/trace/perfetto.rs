@@ -376,9 +376,14 @@ fn mark(scene: &Scene<'_>, health: &Health<'_>) -> Option<(Layer, String)> {
             (Layer::Pods, format!("{} {what}", layout.pod_name(*pod)))
         }
         Health::Deleted { pod } => (Layer::Pods, format!("{} deleted", layout.pod_name(*pod))),
-        Health::Created { pod, node } => {
+        Health::Created { pod } => (Layer::Pods, format!("{} created", layout.pod_name(*pod))),
+        Health::Placed { pod, node } => {
             let (pod, node) = (layout.pod_name(*pod), layout.node_name(*node));
-            (Layer::Pods, format!("{pod} created on {node}"))
+            (Layer::Pods, format!("{pod} placed on {node}"))
+        }
+        Health::Unschedulable { pod, .. } => {
+            let pod = layout.pod_name(*pod);
+            (Layer::Pods, format!("{pod} fits on no node"))
         }
         Health::Published { service, .. } => {
             let name = &layout.service(*service).name;

@@ -61,9 +61,9 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Learns where pods go that are created during the run.
+    /// Learns where pods are placed that are created during the run.
     pub(super) fn see(&mut self, seen: &Observation<'_>) {
-        if let Observation::Health(Health::Created { pod, node }) = seen {
+        if let Observation::Health(Health::Placed { pod, node }) = seen {
             self.homes[pod.index()] = *node;
         }
     }
