@@ -222,8 +222,11 @@ mod tests {
     }
 
     fn group(blueprint: &mut Blueprint) -> &mut TargetGroup {
+        let web = service("web");
         let mut groups = blueprint.target_groups.iter_mut();
-        groups.next().expect("a target group of web")
+        groups
+            .find(|group| group.service == web)
+            .expect("a target group of web")
     }
 
     #[test]
