@@ -64,7 +64,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
     ),
-    ("deployments.*.startup_probe", "probes at start"),
     ("deployments.*.min_ready_seconds", "rollouts"),
     ("deployments.*.min_ready", "rollouts"),
     ("deployments.*.progress_deadline", "rollouts"),

@@ -459,6 +459,12 @@ pub struct Deployment {
     #[serde(default)]
     pub liveness_probe: Option<probe::Config>,
 
+    /// Whether a container has started: until then it is not ready, and the other probes wait. When it fails the container is killed.
+    ///
+    /// Default: none; a container has started as soon as it runs.
+    #[serde(default)]
+    pub startup_probe: Option<probe::Config>,
+
     /// What happens before a pod's process is told to stop.
     #[serde(default)]
     pub lifecycle: Lifecycle,

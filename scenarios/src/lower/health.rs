@@ -26,6 +26,7 @@ pub(super) fn lower(
     let workloads = scenario.deployments.values().map(|written| Workload {
         readiness_probe: written.readiness_probe.clone(),
         liveness_probe: written.liveness_probe.clone(),
+        startup_probe: written.startup_probe.clone(),
         pre_stop: written.lifecycle.pre_stop,
         termination_grace_period: written.termination_grace_period,
         strategy: written.strategy,
@@ -96,7 +97,11 @@ pub(crate) fn is_watched(scenario: &Scenario) -> bool {
     let mut deployments = scenario.deployments.values();
     let mut groups = scenario.load_balancer.target_groups.values();
     !scenario.faults.is_empty()
-        || deployments.any(|it| it.readiness_probe.is_some() || it.liveness_probe.is_some())
+        || deployments.any(|it| {
+            [&it.readiness_probe, &it.liveness_probe, &it.startup_probe]
+                .into_iter()
+                .any(Option::is_some)
+        })
         || groups.any(|group| group.health_check.is_some())
 }
 

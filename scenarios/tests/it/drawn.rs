@@ -98,6 +98,7 @@ const CHOICES: &[(&str, &[&str])] = &[
         &[
             "",
             r#"liveness_probe: (period: "1s", failure_threshold: 1),"#,
+            r#"startup_probe: (period: "1s", failure_threshold: 2), liveness_probe: (period: "1s"),"#,
         ],
     ),
     (

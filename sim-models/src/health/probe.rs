@@ -73,6 +73,8 @@ pub enum Kind {
     Readiness,
     /// Whether the container is killed.
     Liveness,
+    /// Whether the container has started: until then the other probes wait.
+    Startup,
 }
 
 /// What the worker knows of the container when a tick comes.
@@ -80,6 +82,8 @@ pub enum Kind {
 pub struct Sight {
     /// When the container started; `None` when it does not run.
     pub running_since: Option<SimTime>,
+    /// Whether its startup probe, if it has one, has passed.
+    pub started: bool,
     /// Whether the pod is being deleted.
     pub terminating: bool,
 }
@@ -149,11 +153,14 @@ impl Prober {
         let Some(since) = sight.running_since else {
             return Attempt::Fail;
         };
-        if sight.terminating && self.kind == Kind::Liveness {
+        if sight.terminating && self.kind != Kind::Readiness {
             return Attempt::End;
         }
         let seconds = |time: SimDuration| time.as_nanos() / 1_000_000_000;
         if seconds(now - since) < seconds(self.initial_delay) {
+            return Attempt::Skip;
+        }
+        if sight.started == (self.kind == Kind::Startup) {
             return Attempt::Skip;
         }
         Attempt::Ask
@@ -162,11 +169,11 @@ impl Prober {
     /// Counts a result. Returns the verdict if it changes.
     ///
     /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`: a stored change emits one notification;
-    /// a liveness failure puts the worker on hold until there is a new container.
+    /// a liveness failure, and any verdict of a startup probe, puts the worker on hold until there is a new container.
     pub fn judge(&mut self, success: bool) -> Option<bool> {
         let in_a_row = self.streak.note(success);
         let verdict = verdict(success, in_a_row, self.successes, self.failures)?;
-        if self.kind == Kind::Liveness && !verdict {
+        if self.kind == Kind::Startup || (self.kind == Kind::Liveness && !verdict) {
             self.on_hold = true;
             self.streak.clear();
         }
@@ -181,9 +188,14 @@ impl Prober {
 
     /// There is a new container: the initial verdict stands until a result says otherwise.
     ///
-    /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`: readiness starts as a failure, liveness as a success.
+    /// Source: Kubernetes 1.34 `pkg/kubelet/prober/worker.go`: readiness starts as a failure, liveness as a success,
+    /// startup unknown.
     pub fn renew(&mut self) {
-        self.stored = Some(self.kind == Kind::Liveness);
+        self.stored = match self.kind {
+            Kind::Readiness => Some(false),
+            Kind::Liveness => Some(true),
+            Kind::Startup => None,
+        };
         self.on_hold = false;
         self.streak.clear();
     }
@@ -200,6 +212,7 @@ mod tests {
     fn running(since: u64) -> Sight {
         Sight {
             running_since: Some(at(since)),
+            started: true,
             terminating: false,
         }
     }
@@ -212,6 +225,7 @@ mod tests {
         };
         let exited = Sight {
             running_since: None,
+            started: false,
             terminating: false,
         };
         let leaving = Sight {
@@ -226,6 +240,39 @@ mod tests {
         assert_eq!(readiness.attempt(leaving, at(9)), Attempt::Ask);
         assert_eq!(readiness.attempt(running(8), at(9)), Attempt::Skip);
         assert_eq!(readiness.attempt(running(7), at(9)), Attempt::Ask);
+    }
+
+    #[test]
+    fn until_a_container_has_started_only_the_startup_probe_asks() {
+        let starting = Sight {
+            started: false,
+            ..running(0)
+        };
+        let asks = |kind, sight| Prober::new(kind, &Config::default()).attempt(sight, at(9));
+        // Gate 8 of the worker's attempt.
+        assert_eq!(asks(Kind::Readiness, starting), Attempt::Skip);
+        assert_eq!(asks(Kind::Liveness, starting), Attempt::Skip);
+        assert_eq!(asks(Kind::Startup, starting), Attempt::Ask);
+        assert_eq!(asks(Kind::Startup, running(0)), Attempt::Skip);
+    }
+
+    #[test]
+    fn a_startup_probe_asks_for_one_verdict() {
+        let mut prober = Prober::new(Kind::Startup, &Config::default());
+        prober.renew();
+        assert!(!prober.passes());
+        let starting = Sight {
+            started: false,
+            ..running(0)
+        };
+        // Two failures of three, then a success: it has started, and nobody asks again.
+        assert_eq!(
+            [false, false, true].map(|it| prober.judge(it)),
+            [None, None, Some(true)]
+        );
+        assert_eq!(prober.attempt(starting, at(60)), Attempt::Skip);
+        prober.renew();
+        assert_eq!(prober.attempt(starting, at(60)), Attempt::Ask);
     }
 
     #[test]

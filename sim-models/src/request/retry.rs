@@ -24,7 +24,7 @@ pub struct Config {
 
     /// The longest wait before the second attempt; it doubles with every further one. The wait is drawn evenly from 0 to it.
     ///
-    /// Range: 0 and up; plausible 0 to 10 s. Default: "100ms".
+    /// Range: "0s" to "1h"; plausible 0 to 10 s. Default: "100ms".
     /// Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (full jitter).
     pub backoff: SimDuration,
 }

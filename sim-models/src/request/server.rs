@@ -188,6 +188,8 @@ pub enum WhenFull {
     /// A reset: the load balancer answers 502.
     Refuse,
     /// An answer with this status from the server.
+    ///
+    /// Range: 400 to 599.
     Status(u16),
 }
 

@@ -98,6 +98,8 @@ pub struct Workload {
     pub readiness_probe: Option<probe::Config>,
     /// Whether a container is killed; `None`: never.
     pub liveness_probe: Option<probe::Config>,
+    /// Whether a container has started; `None`: as soon as it runs.
+    pub startup_probe: Option<probe::Config>,
     /// Sleep before SIGTERM.
     pub pre_stop: SimDuration,
     /// From a deletion until SIGKILL.
@@ -111,6 +113,7 @@ impl Default for Workload {
         Self {
             readiness_probe: None,
             liveness_probe: None,
+            startup_probe: None,
             pre_stop: SimDuration::ZERO,
             termination_grace_period: SimDuration::from_secs(30),
             strategy: deployment::Strategy::default(),

@@ -1,10 +1,13 @@
 //! Faults and the health signal: nothing is lost, nothing differs between two runs, and a change costs no event per node.
 
+use std::num::NonZeroU32;
+
 use sim_core::{Dist, SimDuration, SimTime, Streams};
 use sim_models::cluster::condition::{Erroring, PodCondition, Slow};
 use sim_models::fault::{Fault, NodeTrouble, What};
 use sim_models::health::probe;
 use sim_models::id::{DeploymentId, NodeId, PodId};
+use sim_models::observe::{self, Observation, Recorder};
 use sim_models::world::blueprint::Health;
 use sim_models::world::{self, Blueprint};
 
@@ -29,6 +32,7 @@ fn world(mode: Mode, faults: Vec<Fault>) -> Blueprint {
     for workload in health.workloads.iter_mut() {
         workload.readiness_probe = Some(probe::Config::default());
         workload.liveness_probe = Some(probe::Config::default());
+        workload.startup_probe = Some(probe::Config::default());
     }
     blueprint.health = Some(Box::new(health));
     blueprint
@@ -110,4 +114,62 @@ fn a_change_costs_no_event_on_any_node() {
         ended.expect("the run stays within its budget").events
     };
     assert_eq!(events(5_000), events(4));
+}
+
+/// When containers of pod 0 started, and when the pod became ready, after it exited at 20 s.
+#[derive(Default)]
+struct Starts {
+    started: Vec<SimTime>,
+    ready: Vec<SimTime>,
+}
+
+impl Recorder for Starts {
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        match seen {
+            Observation::Health(observe::Health::Started { pod: PodId(0) }) => {
+                self.started.push(now);
+            }
+            Observation::Health(observe::Health::Verdict {
+                pod: PodId(0),
+                ready: true,
+            }) => self.ready.push(now),
+            _ => {}
+        }
+    }
+}
+
+/// Pod 0 exits at 20 s; it answers `boot` after its start. A startup probe every 5 s may fail twice.
+fn starts(boot: u64) -> Starts {
+    let mut blueprint = world(Mode::Ip, vec![fault(20, 21, What::Exit(vec![PodId(0)]))]);
+    blueprint.deployments[DeploymentId(0)].server.startup_time = Dist::Constant(seconds(boot));
+    let health = blueprint.health.as_mut().expect("the world has health");
+    for workload in health.workloads.iter_mut() {
+        workload.liveness_probe = None;
+        workload.startup_probe = Some(probe::Config {
+            period: seconds(5),
+            failure_threshold: NonZeroU32::new(3).expect("3 is not 0"),
+            ..probe::Config::default()
+        });
+    }
+    let ended = support::run(&blueprint, SEED, 0, Starts::default());
+    ended.recorder
+}
+
+#[test]
+fn a_startup_probe_gives_a_slow_container_time() {
+    // Attempts come every 5 s from the container's start; one that starts to answer after 7 s passes the first or second after that.
+    let Starts { started, ready } = starts(7);
+    assert_eq!((started.len(), ready.len()), (1, 1));
+    let took = ready[0] - started[0];
+    assert!((seconds(7)..=seconds(13)).contains(&took), "{took}");
+}
+
+#[test]
+fn a_container_that_does_not_start_in_time_is_killed_and_tried_again() {
+    // Three failures at intervals of 5 s come within 15 s of the start and a relist; this one needs 60 s and never makes it.
+    let Starts { started, ready } = starts(60);
+    assert!(ready.is_empty());
+    assert!(started.len() >= 3, "{started:?}");
+    let life = started[1] - started[0];
+    assert!((seconds(10)..=seconds(30)).contains(&life), "{life}");
 }

@@ -2,7 +2,7 @@
 
 use sim_core::{Agenda, SimDuration, SimTime};
 
-use super::pod::Process;
+use super::pod::{Process, Workers};
 use super::{Health, drawn, plan, share};
 use crate::cluster::condition::PodCondition;
 use crate::control::kubelet::next_tick;
@@ -21,8 +21,16 @@ impl Health {
     /// Whether a pod is ready, as its kubelet sees it.
     fn is_ready(&self, pod: PodId) -> bool {
         let it = &self.pods[pod];
-        let passes = |prober: ProberId| self.probers[prober].prober.passes();
-        it.noticed && it.readiness.is_none_or(passes)
+        it.noticed && self.has_started(pod) && self.passes(it.workers.readiness)
+    }
+
+    /// Whether a pod's startup probe, if it has one, has passed.
+    fn has_started(&self, pod: PodId) -> bool {
+        self.passes(self.pods[pod].workers.startup)
+    }
+
+    fn passes(&self, worker: Option<ProberId>) -> bool {
+        worker.is_none_or(|prober| self.probers[prober].prober.passes())
     }
 }
 
@@ -58,12 +66,11 @@ impl<R: Recorder> World<R> {
             return;
         }
         let pod = probe.pod;
-        let it = &health.pods[pod];
-        if it.process == Process::Gone {
+        if health.pods[pod].process == Process::Gone {
             probe.ended = true;
             return;
         }
-        let sight = it.sight();
+        let sight = health.pods[pod].sight(health.has_started(pod));
         let home = self.pods[pod].node;
         if !self.health().nodes[home].condition().probes() {
             return;
@@ -234,8 +241,19 @@ impl<R: Recorder> World<R> {
                     self.trigger_after_hop(id, agenda);
                 }
             }
-            Kind::Liveness if !verdict => self.kill(pod, agenda),
-            Kind::Liveness => {}
+            Kind::Startup if verdict => {
+                self.update_status(pod, agenda);
+                // The sync that follows finds the container started and not ready: it probes at once.
+                if let Some(readiness) = self.health().pods[pod].workers.readiness {
+                    self.trigger_after_hop(readiness, agenda);
+                }
+            }
+            // A container that has exited by itself is not there to be killed.
+            Kind::Liveness | Kind::Startup => {
+                if !verdict && self.health().pods[pod].noticed {
+                    self.kill(pod, agenda);
+                }
+            }
         }
     }
 
@@ -382,7 +400,10 @@ impl<R: Recorder> World<R> {
         it.noticed = running;
         self.tell(agenda.now(), observe::Health::Noticed { pod, running });
         if running {
-            if let Some(prober) = self.health().pods[pod].readiness {
+            let health = self.health();
+            if let Some(prober) = health.pods[pod].workers.readiness
+                && health.has_started(pod)
+            {
                 self.trigger(prober, agenda);
             }
             if !self.health().pods[pod].api.listed {
@@ -456,7 +477,7 @@ impl<R: Recorder> World<R> {
         it.listening = true;
         it.started = now;
         let lifetime = it.lifetime;
-        for prober in it.probers() {
+        for prober in it.workers.all() {
             health.probers[prober].prober.renew();
         }
         self.tell(now, observe::Health::Started { pod });
@@ -477,7 +498,7 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    /// Liveness failed: the container is killed.
+    /// Liveness or startup failed: the container is killed.
     fn kill(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let health = self.health();
         let workload = &health.workloads[self.pods[pod].deployment].config;
@@ -505,7 +526,7 @@ impl<R: Recorder> World<R> {
         now: SimTime,
         agenda: &mut Agenda<'_, Event>,
     ) {
-        for id in self.health().pods[pod].probers().collect::<Vec<_>>() {
+        for id in self.health().pods[pod].workers.all() {
             let probe = &mut self.health_mut().probers[id];
             probe.ended = false;
             probe.open = None;
@@ -520,7 +541,13 @@ impl<R: Recorder> World<R> {
         let now = agenda.now();
         let streams = self.streams;
         for &pod in pods {
-            for id in self.health().pods[pod].probers().collect::<Vec<_>>() {
+            // What has started stays started: the API says so.
+            let Workers {
+                readiness,
+                liveness,
+                ..
+            } = self.health().pods[pod].workers;
+            for id in readiness.into_iter().chain(liveness) {
                 let probe = &mut self.health_mut().probers[id];
                 probe.prober.renew();
                 let (entity, draw) = (u64::from(id.0), 1 + probe.prober.attempts);

@@ -25,8 +25,7 @@ pub(super) struct Pod {
     pub(super) lifetime: Option<SimDuration>,
     /// It cannot start before then.
     pub(super) down_until: SimTime,
-    pub(super) readiness: Option<ProberId>,
-    pub(super) liveness: Option<ProberId>,
+    pub(super) workers: Workers,
     /// When the container started for the last time.
     pub(super) started: SimTime,
     /// Whether the kubelet has noticed that the container runs.
@@ -65,6 +64,22 @@ pub(super) struct Pod {
     pub(super) asked: u64,
     /// When nodes last lost their entries of connections to it.
     pub(super) untracked_at: SimTime,
+}
+
+/// The probe workers of a pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Workers {
+    pub(super) readiness: Option<ProberId>,
+    pub(super) liveness: Option<ProberId>,
+    pub(super) startup: Option<ProberId>,
+}
+
+impl Workers {
+    pub(super) fn all(self) -> impl Iterator<Item = ProberId> {
+        [self.readiness, self.liveness, self.startup]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// The process in a pod.
@@ -111,13 +126,17 @@ pub(super) fn at_work(
             Some(probers.push(Probe::new(id, kind, config, probers.len(), streams)))
         };
         let readiness = worker(Kind::Readiness, &workload.readiness_probe);
-        let liveness = worker(Kind::Liveness, &workload.liveness_probe);
+        let workers = Workers {
+            readiness,
+            liveness: worker(Kind::Liveness, &workload.liveness_probe),
+            startup: worker(Kind::Startup, &workload.startup_probe),
+        };
         pods.push(if spare {
-            Pod::free(readiness, liveness)
+            Pod::free(workers)
         } else {
-            Pod::in_order(pod.node, readiness, liveness)
+            Pod::in_order(pod.node, workers)
         });
-        for prober in readiness.into_iter().chain(liveness) {
+        for prober in workers.all() {
             probers[prober].ended = spare;
         }
     }
@@ -147,11 +166,7 @@ impl Probe {
 }
 
 impl Pod {
-    pub(super) fn in_order(
-        home: NodeId,
-        readiness: Option<ProberId>,
-        liveness: Option<ProberId>,
-    ) -> Self {
+    pub(super) fn in_order(home: NodeId, workers: Workers) -> Self {
         let status = PodStatus::READY;
         Self {
             home,
@@ -169,8 +184,7 @@ impl Pod {
             conditions: Vec::new(),
             lifetime: None,
             down_until: SimTime::ZERO,
-            readiness,
-            liveness,
+            workers,
             started: SimTime::ZERO,
             noticed: true,
             ready: true,
@@ -206,7 +220,7 @@ impl Pod {
     }
 
     /// A place that no pod holds yet.
-    pub(super) fn free(readiness: Option<ProberId>, liveness: Option<ProberId>) -> Self {
+    pub(super) fn free(workers: Workers) -> Self {
         Self {
             process: Process::Gone,
             listening: false,
@@ -217,7 +231,7 @@ impl Pod {
             api: PodStatus::ABSENT,
             seen: PodStatus::ABSENT,
             written: false,
-            ..Self::in_order(NodeId(0), readiness, liveness)
+            ..Self::in_order(NodeId(0), workers)
         }
     }
 
@@ -237,7 +251,7 @@ impl Pod {
             starts: self.starts + 1,
             polls: self.polls,
             changes: self.changes,
-            ..Self::free(self.readiness, self.liveness)
+            ..Self::free(self.workers)
         };
     }
 
@@ -295,14 +309,11 @@ impl Pod {
         }
     }
 
-    pub(super) fn probers(&self) -> impl Iterator<Item = ProberId> + use<> {
-        self.readiness.into_iter().chain(self.liveness)
-    }
-
-    pub(super) fn sight(&self) -> Sight {
+    /// What a probe worker sees: the kubelet's cache, which a relist brings up to date.
+    pub(super) fn sight(&self, started: bool) -> Sight {
         Sight {
-            // The worker reads the kubelet's cache, which a relist brings up to date.
             running_since: self.noticed.then_some(self.started),
+            started,
             terminating: self.api.terminating,
         }
     }
