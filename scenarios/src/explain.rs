@@ -82,7 +82,7 @@ impl Reference {
             return Explanation::Code(code.to_string(), meaning.to_owned());
         }
         if let Some(place) = self.at(query) {
-            return self.field(&place);
+            return field(&place);
         }
         if let Some(quantity) = Quantity::named(query) {
             return Explanation::Metric(quantity.about());
@@ -99,6 +99,11 @@ impl Reference {
     /// The paths of all fields and variants, in the order of the types.
     pub fn paths(&self) -> Vec<String> {
         self.places().into_iter().map(|place| place.path).collect()
+    }
+
+    /// What there is to say about every field and variant, in the order of the types.
+    pub fn fields(&self) -> Vec<Field> {
+        self.places().iter().map(described).collect()
     }
 
     /// The name of the variant that stands at a path when nobody writes it.
@@ -159,31 +164,6 @@ impl Reference {
         places
     }
 
-    fn field(&self, place: &Place<'_>) -> Explanation {
-        let shape = &place.shape;
-        let mut facts = Facts::of(&shape.description());
-        if facts.default.is_none() {
-            facts.default = shape.default().map(shape::as_ron);
-        }
-        Explanation::Field(Box::new(Field {
-            path: place.path.clone(),
-            kind: shape.kind(),
-            facts,
-            fields: lines(
-                shape
-                    .fields()
-                    .into_iter()
-                    .map(|(name, shape)| (name.to_owned(), shape)),
-            ),
-            choices: lines(
-                shape
-                    .choices()
-                    .into_iter()
-                    .map(|choice| (choice.form(), choice.shape)),
-            ),
-        }))
-    }
-
     /// Fields and variants whose last step is the name, or else those with names near it.
     fn search(&self, query: &str) -> Explanation {
         let places = self.places();
@@ -199,7 +179,7 @@ impl Reference {
             |place: &&Place<'_>| place.path == query || place.path.ends_with(&format!(".{query}"));
         let found: Vec<&Place<'_>> = places.iter().filter(ends_with).collect();
         match found.as_slice() {
-            [one] => self.field(one),
+            [one] => field(one),
             [] => {
                 let wanted = query.rsplit('.').next().unwrap_or(query);
                 let names: Vec<String> = places.iter().map(last).collect();
@@ -219,6 +199,35 @@ impl Reference {
                 Explanation::Several(several.iter().map(line).collect())
             }
         }
+    }
+}
+
+fn field(place: &Place<'_>) -> Explanation {
+    Explanation::Field(Box::new(described(place)))
+}
+
+fn described(place: &Place<'_>) -> Field {
+    let shape = &place.shape;
+    let mut facts = Facts::of(&shape.description());
+    if facts.default.is_none() {
+        facts.default = shape.default().map(shape::as_ron);
+    }
+    Field {
+        path: place.path.clone(),
+        kind: shape.kind(),
+        facts,
+        fields: lines(
+            shape
+                .fields()
+                .into_iter()
+                .map(|(name, shape)| (name.to_owned(), shape)),
+        ),
+        choices: lines(
+            shape
+                .choices()
+                .into_iter()
+                .map(|choice| (choice.form(), choice.shape)),
+        ),
     }
 }
 

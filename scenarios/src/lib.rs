@@ -13,6 +13,7 @@ pub mod explain;
 mod fill_in;
 mod lexer;
 pub mod library;
+mod limit;
 pub mod load;
 pub mod lower;
 pub mod measure;

@@ -17,13 +17,13 @@ use crate::source::Span;
 use crate::tree::{Node, Value};
 
 mod bad_constraint;
-mod bad_distribution;
 mod bad_fault;
 mod bad_objective;
 mod bad_placement;
 mod beyond_kubernetes;
 mod dangling_name;
 mod direct_return;
+mod documented;
 mod empty_part;
 mod few_zones;
 mod ip_on_overlay;
@@ -58,10 +58,10 @@ const ERRORS: &[Rule] = &[
     direct_return::check,
     bad_placement::check,
     bad_constraint::check,
-    bad_distribution::check,
     bad_objective::check,
     not_modelled::check,
     out_of_range::check,
+    documented::check,
 ];
 
 /// The rule that asks what a run would take. It builds on the others: names are known, numbers in range.

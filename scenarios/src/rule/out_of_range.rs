@@ -1,15 +1,12 @@
-//! T018: values outside of what the real system accepts.
+//! T018: values outside of what the real system accepts, where that depends on other values.
 
 use sim_core::SimDuration;
-use sim_models::request::client::Reuse;
+use sim_models::health::probe;
 use sim_models::request::conntrack::GcInterval;
 use sim_models::request::forward::Forward;
-use sim_models::request::load_balancer::Kind;
 use sim_models::request::node_port::Proxy;
-use sim_models::request::server::WhenFull;
 
 use super::Subject;
-use crate::auto::Auto;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 
@@ -29,72 +26,39 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     };
-    let scenario = subject.scenario;
-    let zero = SimDuration::ZERO;
-    must(
-        scenario.run.length > zero,
-        &["run", "length"],
-        "longer than 0",
-    );
-    must(
-        scenario.run.event_budget > 0,
-        &["run", "event_budget"],
-        "above 0",
-    );
-    if let Auto::Given(warm_up) = scenario.run.warm_up {
-        let longest = SimDuration::from_secs(LONGEST_SECONDS);
-        must(warm_up <= longest, &["run", "warm_up"], "at most a year");
-    }
-    must(
-        scenario.run.length <= SimDuration::from_secs(LONGEST_SECONDS),
-        &["run", "length"],
-        "at most a year",
-    );
-
-    must(
-        scenario.cluster.scheduler.percentage_of_nodes_to_score <= 100,
-        &["cluster", "scheduler", "percentage_of_nodes_to_score"],
-        "from 0 to 100",
-    );
-    let scheduler = &scenario.cluster.scheduler;
-    let back_off = scheduler.back_off;
-    must(
-        back_off.initial > zero,
-        &["cluster", "scheduler", "back_off", "initial"],
-        "longer than 0",
-    );
+    proxy(subject, &mut must);
+    let back_off = subject.scenario.cluster.scheduler.back_off;
     must(
         back_off.max >= back_off.initial,
         &["cluster", "scheduler", "back_off", "max"],
         "at least as long as `initial`",
     );
+    let slow_starts = subject.scenario.deployments.iter();
+    let slow_starts = slow_starts.filter_map(|(name, it)| Some((name, it.server.slow_start?)));
+    for (name, slow) in slow_starts {
+        must(
+            slow.factor.is_finite() && slow.factor >= 1.0 && slow.duration > SimDuration::ZERO,
+            &["deployments", name, "server", "slow_start"],
+            "a factor of 1 or more over a time longer than 0",
+        );
+    }
     must(
-        scheduler.unschedulable_flush > zero,
-        &["cluster", "scheduler", "unschedulable_flush"],
-        "longer than 0",
+        subject.scenario.load_balancer.syn_retransmit.is_sorted(),
+        &["load_balancer", "syn_retransmit"],
+        "in rising order",
     );
-    for (name, group) in scenario.cluster.node_groups.iter() {
+    for (name, group) in subject.scenario.cluster.node_groups.iter() {
         must(
             group.base_load.len() as u64 <= u64::from(group.count.get()),
             &["cluster", "node_groups", name, "base_load"],
             "no longer than there are nodes in the group",
         );
     }
-
-    for (name, deployment) in scenario.deployments.iter() {
-        for (at, port) in deployment.host_ports.iter().enumerate() {
-            let at = at.to_string();
-            must(
-                port.port > 0,
-                &["deployments", name, "host_ports", &at, "port"],
-                "from 1 to 65535",
-            );
-        }
-        let by_hand = deployment.placement.is_some();
+    for (name, deployment) in subject.scenario.deployments.iter() {
         must(
-            deployment.earlier_rollouts <= if by_hand { 0 } else { MOST_ROLLOUTS },
+            deployment.placement.is_none() || deployment.earlier_rollouts == 0,
             &["deployments", name, "earlier_rollouts"],
-            "from 0 to 100, and 0 with a placement by hand",
+            "0 with a placement by hand",
         );
         for own in ["app", "pod-template-hash"] {
             must(
@@ -103,160 +67,36 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 "another label: the controllers set this one",
             );
         }
+        let probes = [
+            ("liveness_probe", &deployment.liveness_probe),
+            ("startup_probe", &deployment.startup_probe),
+        ];
+        for (field, probe) in probes {
+            let once = |probe: &probe::Config| probe.success_threshold.get() == 1;
+            must(
+                probe.as_ref().is_none_or(once),
+                &["deployments", name, field, "success_threshold"],
+                "1 for liveness and startup probes, as Kubernetes accepts",
+            );
+        }
     }
-
-    let links = &scenario.cluster.links;
-    must(
-        (0.0..=1.0).contains(&links.jitter),
-        &["cluster", "links", "jitter"],
-        "from 0 to 1",
-    );
-    must(
-        (576..=9216).contains(&links.mtu),
-        &["cluster", "links", "mtu"],
-        "from 576 to 9216 bytes",
-    );
-
-    proxy(subject, &mut must);
-
-    let Kind::Alb { nodes_per_zone } = scenario.load_balancer.kind;
-    must(
-        nodes_per_zone.get() <= 50,
-        &["load_balancer", "kind", "nodes_per_zone"],
-        "from 1 to 50",
-    );
-    let idle = scenario.load_balancer.idle_timeout;
-    let (least, most) = (SimDuration::from_secs(1), SimDuration::from_secs(4000));
-    must(
-        (least..=most).contains(&idle),
-        &["load_balancer", "idle_timeout"],
-        "from \"1s\" to \"4000s\", as the ALB accepts",
-    );
-
-    let load_balancer = &scenario.load_balancer;
-    must(
-        load_balancer.connect_timeout > zero,
-        &["load_balancer", "connect_timeout"],
-        "longer than 0",
-    );
-    must(
-        load_balancer.tls_handshake_timeout > zero,
-        &["load_balancer", "tls_handshake_timeout"],
-        "longer than 0",
-    );
-    must(
-        load_balancer.retry.on_connect_failure <= 2,
-        &["load_balancer", "retry", "on_connect_failure"],
-        "from 0 to 2",
-    );
-    must(
-        load_balancer.syn_retransmit.is_sorted(),
-        &["load_balancer", "syn_retransmit"],
-        "in rising order",
-    );
-    must(
-        (SimDuration::from_secs(60)..=SimDuration::from_secs(604_800))
-            .contains(&scenario.load_balancer.client_keep_alive),
-        &["load_balancer", "client_keep_alive"],
-        "from \"60s\" to \"604800s\", as the ALB accepts",
-    );
-
     for (name, group) in subject.target_groups() {
+        let check = group.health_check.as_ref();
         must(
-            group.upstream.pool_max_age.is_none_or(|age| age > zero),
+            check.is_none_or(|check| check.timeout < check.interval),
             &[
                 "load_balancer",
                 "target_groups",
                 name,
-                "upstream",
-                "pool_max_age",
+                "health_check",
+                "timeout",
             ],
-            "longer than 0",
-        );
-        must(
-            (least..=SimDuration::from_secs(604_800)).contains(&group.stickiness.duration),
-            &[
-                "load_balancer",
-                "target_groups",
-                name,
-                "stickiness",
-                "duration",
-            ],
-            "from \"1s\" to \"604800s\", as the ALB accepts",
+            "shorter than `interval`, as the ALB accepts",
         );
     }
-
-    for (name, service) in scenario.services.iter() {
-        must(
-            (least..=SimDuration::from_secs(86_400)).contains(&service.session_affinity_timeout),
-            &["services", name, "session_affinity_timeout"],
-            "from \"1s\" to \"86400s\", as Kubernetes accepts",
-        );
-    }
-
-    for (name, deployment) in scenario.deployments.iter() {
-        if let Some(slow) = deployment.server.slow_start {
-            let path = ["deployments", name, "server", "slow_start"];
-            must(
-                slow.factor.is_finite() && slow.factor >= 1.0 && slow.duration > zero,
-                &path,
-                "a factor of 1 or more over a time longer than 0",
-            );
-        }
-        if let WhenFull::Status(status) = deployment.server.when_full {
-            let path = ["deployments", name, "server", "when_full"];
-            must(
-                (400..=599).contains(&status),
-                &path,
-                "a status from 400 to 599",
-            );
-        }
-    }
-    for (name, population) in scenario.clients.iter() {
-        if let Reuse::Geometric { mean } = population.connection.reuse {
-            let path = ["clients", name, "connection", "reuse", "mean"];
-            must(mean >= 1.0, &path, "1 or more requests");
-        }
-        must(
-            population.connection.idle_timeout > zero,
-            &["clients", name, "connection", "idle_timeout"],
-            "longer than 0",
-        );
-        must(
-            population.connection.max_age.is_none_or(|age| age > zero),
-            &["clients", name, "connection", "max_age"],
-            "longer than 0",
-        );
-        must(
-            population.timeout.is_none_or(|timeout| timeout > zero),
-            &["clients", name, "timeout"],
-            "longer than 0",
-        );
-        let retries = &population.retries;
-        must(
-            retries.at_most <= 10,
-            &["clients", name, "retries", "at_most"],
-            "from 0 to 10",
-        );
-        must(
-            retries
-                .budget
-                .is_none_or(|budget| (0.0..=1.0).contains(&budget)),
-            &["clients", name, "retries", "budget"],
-            "from 0 to 1",
-        );
-        must(
-            retries.backoff <= SimDuration::from_secs(3600),
-            &["clients", name, "retries", "backoff"],
-            "at most an hour",
-        );
+    for (name, population) in subject.scenario.clients.iter() {
         for (index, request) in population.requests.iter().enumerate() {
             let index = index.to_string();
-            must(
-                request.weight > 0.0,
-                &["clients", name, "requests", &index, "weight"],
-                "above 0",
-            );
             must(
                 request.path.starts_with('/'),
                 &["clients", name, "requests", &index, "path"],
@@ -266,11 +106,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         if let Some(expected) = population.arrivals.flaw() {
             must(false, &["clients", name, "arrivals"], expected);
         }
-        if let Some(limit) = population.stop_after {
-            must(limit > 0, &["clients", name, "stop_after"], "1 or more");
-        }
     }
-    for (index, rule) in scenario.load_balancer.rules.iter().enumerate() {
+    for (index, rule) in subject.scenario.load_balancer.rules.iter().enumerate() {
         let path = ["load_balancer", "rules", &index.to_string(), "path"];
         must(
             rule.path.starts_with('/'),
@@ -343,9 +180,3 @@ fn proxy(subject: &Subject<'_>, must: &mut impl FnMut(bool, &[&str], &str)) {
         }
     }
 }
-
-/// Nobody wants to know how the pods lie after more updates than this.
-const MOST_ROLLOUTS: u32 = 100;
-
-/// The clock counts nanoseconds in 64 bits and ends after 584 years; a year leaves room for every delay.
-const LONGEST_SECONDS: u64 = 366 * 86_400;

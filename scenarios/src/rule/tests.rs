@@ -148,7 +148,7 @@ fn errors_are_found_and_pointed_at() {
         (
             &["deployments.web.server.when_full=Status(200)"],
             code::OUT_OF_RANGE,
-            "Status",
+            "200",
         ),
         (&["run.length=\"0s\""], code::OUT_OF_RANGE, "\"0s\""),
         (
