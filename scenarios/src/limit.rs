@@ -149,7 +149,9 @@ mod tests {
 
     #[test]
     fn every_documented_range_is_read_or_known_to_be_prose() {
-        const PROSE: [&str; 5] = [
+        const PROSE: [&str; 7] = [
+            "above `port_min`",
+            "0 to `from`",
             "0 to 2^64 - 1",
             "251, 509, 1021",
             "up to five groups",
