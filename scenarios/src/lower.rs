@@ -6,6 +6,7 @@ use sim_models::cluster::topology::{Node, Pod};
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
+use sim_models::quantity::Bandwidth;
 use sim_models::request::client;
 use sim_models::request::load_balancer::Kind;
 use sim_models::request::node_port::{Machine, Tracking};
@@ -48,6 +49,7 @@ pub fn lower(scenario: &Scenario) -> Blueprint {
         services: services(&names),
         network: scenario.cluster.network,
         links: scenario.cluster.links.clone(),
+        bandwidths: bandwidths(scenario),
         proxy: scenario.cluster.proxy.clone(),
         tracking: tracking(scenario),
         load_balancer: load_balancer(&names),
@@ -113,6 +115,14 @@ pub(crate) fn nodes(scenario: &Scenario) -> Arena<NodeId, Node> {
         }
     }
     nodes
+}
+
+/// What each node's interface can send.
+fn bandwidths(scenario: &Scenario) -> Vec<Option<Bandwidth>> {
+    let groups = scenario.cluster.node_groups.values();
+    groups
+        .flat_map(|group| (0..group.count.get()).map(|_| group.network_bandwidth))
+        .collect()
 }
 
 /// The nodes' connection tables, where the scenario asks for them: their size follows from the machine.

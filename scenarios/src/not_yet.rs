@@ -22,16 +22,10 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("cluster.vpc_cni", "the VPC CNI's address pools"),
     ("cluster.pod_cidr_mask", "address ranges of an overlay"),
     (
-        "cluster.node_groups.*.network_bandwidth",
-        "bandwidth of nodes",
-    ),
-    (
         "cluster.links.iptables_per_service",
         "the length of iptables chains",
     ),
     ("cluster.links.header_bytes", "the size of packets"),
-    ("cluster.links.loss", "lost packets"),
-    ("cluster.links.min_rto", "repeats of lost segments"),
     (
         "cluster.proxy.KubeProxy.conntrack.close_wait",
         "connections that only one side has closed",
@@ -95,7 +89,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "scale events of the load balancer",
     ),
     ("load_balancer.target_groups.*.only_draining", "draining"),
-    ("load_balancer.target_groups.*.slow_start", "slow start"),
     (
         "load_balancer.target_groups.*.anomaly_mitigation",
         "automatic target weights",

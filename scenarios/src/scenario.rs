@@ -21,6 +21,7 @@ use sim_models::placement::quantity::{Cpu, Memory};
 use sim_models::placement::selector::Labels;
 use sim_models::placement::taint::{Taint, Toleration};
 use sim_models::placement::{self, TopologySpreadConstraint};
+use sim_models::quantity::Bandwidth;
 use sim_models::request::{client, load_balancer, node_port, server};
 use sim_models::world::blueprint::DEFAULT_EVENT_BUDGET;
 
@@ -287,6 +288,14 @@ pub struct NodeGroup {
     /// Source: Amazon EKS AMI, `max-pods`; usually set to 110 on an overlay.
     #[serde(default)]
     pub max_pods: Option<NonZeroU32>,
+
+    /// What each node's network interface can send. Answers leave by the interface of the pod's node, and by that of the node that
+    /// they go back through.
+    ///
+    /// Range: above 0; a sustained value, bursts are up to ten times as high. Default: never the limit.
+    /// Source: AWS, "Amazon EC2 instance network bandwidth", for the values of instance types.
+    #[serde(default)]
+    pub network_bandwidth: Option<Bandwidth>,
 
     /// What other pods hold on the nodes already, node by node; the nodes after the last entry hold nothing.
     ///

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sim_core::SimDuration;
 
 /// How often something happens, per second.
 ///
@@ -18,6 +19,12 @@ pub struct Rate(f64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(u64);
 
+/// What an interface carries, in bits per second.
+///
+/// Range: above 0, at most 10^15. Written "10Gbit/s", "750Mbit/s" or "64kbit/s" (powers of 1000).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bandwidth(u64);
+
 /// Why a text is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +34,14 @@ pub enum QuantityError {
         "{found:?} is not a rate: expected a number above 0 and a unit of time, as in \"400/s\", \"60/min\" or \"10/h\""
     )]
     Rate {
+        /// The text.
+        found: String,
+    },
+    /// Not a bandwidth.
+    #[error(
+        "{found:?} is not a bandwidth: expected a whole number above 0 and a unit, as in \"10Gbit/s\" or \"750Mbit/s\""
+    )]
+    Bandwidth {
         /// The text.
         found: String,
     },
@@ -133,6 +148,57 @@ impl fmt::Display for Size {
     }
 }
 
+/// Units of a [`Bandwidth`], the largest first.
+const BANDWIDTH_UNITS: [(&str, u64); 4] = [
+    ("Gbit/s", 1_000_000_000),
+    ("Mbit/s", 1_000_000),
+    ("kbit/s", 1_000),
+    ("bit/s", 1),
+];
+
+impl Bandwidth {
+    /// The largest bandwidth that is accepted.
+    const MOST: u64 = 1_000_000_000_000_000;
+
+    /// How long so many bytes take.
+    pub fn time_of(self, bytes: u64) -> SimDuration {
+        let nanos = u128::from(bytes) * 8 * 1_000_000_000 / u128::from(self.0);
+        SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+impl FromStr for Bandwidth {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let error = || QuantityError::Bandwidth {
+            found: text.to_owned(),
+        };
+        let text = text.trim();
+        let (unit, bits) = BANDWIDTH_UNITS
+            .iter()
+            .find(|(unit, _)| text.ends_with(unit))
+            .ok_or_else(error)?;
+        let number = text[..text.len() - unit.len()].trim();
+        let number: u64 = number.parse().map_err(|_| error())?;
+        let bandwidth = number
+            .checked_mul(*bits)
+            .filter(|it| (1..=Self::MOST).contains(it));
+        bandwidth.map(Self).ok_or_else(error)
+    }
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |(_, bits): &&(&str, u64)| self.0.is_multiple_of(*bits);
+        let (unit, bits) = BANDWIDTH_UNITS
+            .iter()
+            .find(whole)
+            .unwrap_or(&BANDWIDTH_UNITS[3]);
+        write!(f, "{}{unit}", self.0 / bits)
+    }
+}
+
 macro_rules! as_text {
     ($name:ident, $example:literal) => {
         impl Serialize for $name {
@@ -175,6 +241,7 @@ macro_rules! as_text {
 
 as_text!(Rate, "400/s");
 as_text!(Size, "64KiB");
+as_text!(Bandwidth, "10Gbit/s");
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +262,29 @@ mod tests {
             "2e9/s",
         ] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bandwidth_has_a_unit_and_says_how_long_bytes_take() {
+        for text in ["10Gbit/s", "750Mbit/s", "12500Mbit/s", "64kbit/s", "9bit/s"] {
+            assert_eq!(
+                text.parse::<Bandwidth>().map(|it| it.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        // 1,250 bytes are 10,000 bits.
+        let gigabit: Bandwidth = "1Gbit/s".parse().expect("a bandwidth");
+        assert_eq!(gigabit.time_of(1_250), SimDuration::from_micros(10));
+        for wrong in [
+            "10",
+            "0Gbit/s",
+            "10Gb/s",
+            "1.5Gbit/s",
+            "-1Mbit/s",
+            "9999999Gbit/s",
+        ] {
+            assert!(wrong.parse::<Bandwidth>().is_err(), "{wrong}");
         }
     }
 

@@ -22,6 +22,9 @@ pub const SNAT_PORT: StreamName = StreamName::new("snat port");
 /// The backend for a connection that its node has forgotten; `entity` is the population, `draw` the request.
 pub const RESELECTION: StreamName = StreamName::new("reselection");
 
+/// Whether packets of a message are lost; `entity` is the population (or checker), `draw` 4 x the serial + the message.
+pub const LOSS: StreamName = StreamName::new("loss");
+
 /// Which of several equally good nodes the scheduler takes; `entity` is the deployment, `draw` the replica.
 pub const PLACEMENT: StreamName = StreamName::new("placement");
 /// Ties of the scheduler, and of the order of deletion, in rolling updates; `entity` is the deployment, `draw`
@@ -71,7 +74,7 @@ pub const NODE_TIE: StreamName = StreamName::new("node tie");
 pub const POD_UID: StreamName = StreamName::new("pod uid");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 29] = [
+pub const ALL: [StreamName; 30] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -79,6 +82,7 @@ pub const ALL: [StreamName; 29] = [
     IPVS_LIST,
     SNAT_PORT,
     RESELECTION,
+    LOSS,
     PLACEMENT,
     ROLLOUT,
     PROBE_PHASE,

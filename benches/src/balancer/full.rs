@@ -89,6 +89,7 @@ fn blueprint(reuse: Reuse, active: SimDuration) -> blueprint::Blueprint {
             tunnel: Tunnel::Vxlan,
         },
         links: links(),
+        bandwidths: Vec::new(),
         tracking: None,
         proxy: node_port::Proxy::default(),
         load_balancer: load_balancer(),
@@ -151,6 +152,8 @@ fn links() -> Links {
         jitter: 0.0,
         encapsulation: SimDuration::ZERO,
         lookup: SimDuration::ZERO,
+        loss: 0.0,
+        min_rto: SimDuration::from_millis(200),
         mtu: 9001,
     }
 }

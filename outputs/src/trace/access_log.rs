@@ -39,9 +39,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use scenarios::measure::layout::{REQUEST_BYTES, RESPONSE_HEADER_BYTES};
 use sim_core::SimTime;
 use sim_models::id::Id;
+use sim_models::request::wire::{REQUEST_BYTES, RESPONSE_HEADER_BYTES};
 use sim_models::request::{Hop, Outcome, Request};
 
 use super::clock;

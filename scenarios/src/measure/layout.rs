@@ -7,6 +7,7 @@ use sim_models::id::{
 };
 use sim_models::observe::Health;
 use sim_models::request::overlay;
+use sim_models::request::wire::{REQUEST_BYTES, RESPONSE_HEADER_BYTES, TCP_IP_BYTES};
 use sim_models::world::blueprint::Blueprint;
 
 use super::bundle::Bundles;
@@ -77,19 +78,6 @@ pub struct Layout {
     returns_directly: bool,
     bundles: Bundles,
 }
-
-/// Bytes of a request's line, headers and body.
-///
-/// Assumption: a browser's or a service's GET; scenarios cannot set it yet.
-pub const REQUEST_BYTES: u64 = 512;
-
-/// Bytes of an answer's status line and headers, in addition to the server's `response_size`.
-///
-/// Assumption: the usual handful of headers.
-pub const RESPONSE_HEADER_BYTES: u64 = 256;
-
-/// Bytes of IPv4 and TCP headers without options.
-const TCP_IP_BYTES: u64 = 40;
 
 impl Layout {
     /// The layout of a blueprint.

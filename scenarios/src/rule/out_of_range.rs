@@ -2,6 +2,7 @@
 
 use sim_core::SimDuration;
 use sim_models::health::probe;
+use sim_models::request::balance::Algorithm;
 use sim_models::request::conntrack::GcInterval;
 use sim_models::request::forward::Forward;
 use sim_models::request::node_port::Proxy;
@@ -80,7 +81,31 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    must(
+        subject.scenario.cluster.links.loss < 1.0,
+        &["cluster", "links", "loss"],
+        "from 0 to 1, and below 1",
+    );
     for (name, group) in subject.target_groups() {
+        let slow = group.slow_start.duration;
+        let slow_starts = SimDuration::from_secs(30)..=SimDuration::from_secs(900);
+        let path = [
+            "load_balancer",
+            "target_groups",
+            name,
+            "slow_start",
+            "duration",
+        ];
+        must(
+            slow == SimDuration::ZERO || slow_starts.contains(&slow),
+            &path,
+            "\"0s\", or from \"30s\" to \"900s\", as the ALB accepts",
+        );
+        must(
+            slow == SimDuration::ZERO || group.algorithm == Algorithm::RoundRobin,
+            &path,
+            "\"0s\" with another algorithm than `RoundRobin`: the ALB refuses both together",
+        );
         let check = group.health_check.as_ref();
         must(
             check.is_none_or(|check| check.timeout < check.interval),

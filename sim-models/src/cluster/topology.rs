@@ -50,6 +50,17 @@ pub struct Links {
     /// Assumption: above the 0.2 to 0.3 us of CPU path that the recordings show (E5).
     pub lookup: SimDuration,
 
+    /// Share of packets that are lost on each link between two machines.
+    ///
+    /// Range: 0 to 1, not included; plausible 0 to 0.05. Default: 0.
+    pub loss: f64,
+
+    /// Time after which TCP sends a lost segment again, doubling with each repeat.
+    ///
+    /// Range: above 0. Default: "200ms".
+    /// Source: Linux, `TCP_RTO_MIN`.
+    pub min_rto: SimDuration,
+
     /// Largest packet of a node's interface.
     ///
     /// Unit: bytes. Range: 576 to 9216. Default: 9001.
@@ -66,6 +77,8 @@ impl Default for Links {
             jitter: 0.1,
             encapsulation: SimDuration::from_micros(10),
             lookup: SimDuration::from_micros(2),
+            loss: 0.0,
+            min_rto: SimDuration::from_millis(200),
             mtu: 9001,
         }
     }

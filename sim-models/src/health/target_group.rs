@@ -11,6 +11,7 @@ use sim_core::{Dist, SimDuration};
 
 use super::health_check;
 use super::threshold::Streak;
+use crate::request::balance::slow_start;
 
 /// What a target group says about health and registration.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub minimum_healthy_targets: MinimumHealthyTargets,
     /// Whether a group that fails open also sends to targets that no check has seen yet.
     pub fail_open_includes_initial: bool,
+    /// The growing share of a target that has just become healthy.
+    pub slow_start: slow_start::Config,
 }
 
 /// When a load balancer node stops to trust its checks.
@@ -80,6 +83,7 @@ impl Default for Config {
             deregister_propagation: deregister_propagation(),
             minimum_healthy_targets: MinimumHealthyTargets::default(),
             fail_open_includes_initial: true,
+            slow_start: slow_start::Config::default(),
         }
     }
 }

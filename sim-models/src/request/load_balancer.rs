@@ -177,6 +177,10 @@ pub struct TargetGroupConfig {
     #[serde(default = "yes")]
     pub cross_zone: bool,
 
+    /// A target that has just become healthy gets a share that grows.
+    #[serde(default)]
+    pub slow_start: balance::slow_start::Config,
+
     /// Sticky sessions.
     #[serde(default)]
     pub stickiness: stickiness::Config,
@@ -237,6 +241,7 @@ impl TargetGroupConfig {
                 .unhealthy_state_routing
                 .minimum_healthy_targets,
             fail_open_includes_initial: self.fail_open_includes_initial,
+            slow_start: self.slow_start,
         }
     }
 }

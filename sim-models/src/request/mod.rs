@@ -31,6 +31,7 @@ pub mod server;
 pub mod sharing;
 pub mod snat;
 pub mod stickiness;
+pub mod wire;
 
 /// A moment in the life of a request that is worth a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,6 +16,7 @@ use crate::id::{
     TargetGroupId, ZoneId,
 };
 use crate::placement::{self, Revisions, Scheduler, TemplateId};
+use crate::quantity::Bandwidth;
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
@@ -40,6 +41,8 @@ pub struct Blueprint {
     pub network: Network,
     /// Distances.
     pub links: Links,
+    /// What each node's interface can send; `None` where it is never the limit. Empty: no interface is.
+    pub bandwidths: Vec<Option<Bandwidth>>,
     /// Who implements Services on the nodes.
     pub proxy: node_port::Proxy,
     /// The nodes' connection tables and source ports; `None` where they never run out.

@@ -27,7 +27,8 @@ use crate::request::protocol::Protocol;
 use crate::request::select::Selector;
 use crate::request::select::affinity::Affinity;
 use crate::request::server::{Server, SlowStart, WhenFull};
-use crate::request::{Request, icmp};
+use crate::request::wire::{Message, Wire};
+use crate::request::{Request, icmp, overlay};
 use crate::streams::CURSOR_START;
 
 /// All state of a run between two events.
@@ -74,6 +75,8 @@ pub struct World<R> {
     pub(super) affinity: Option<Affinity>,
     /// What nodes remember of connections; `None` where they remember all that are open.
     pub(super) tracking: Option<Box<Tracking>>,
+    /// Loss and bandwidth; `None` where links and interfaces have no limits.
+    pub(super) wire: Option<Box<Wire>>,
     /// The kernels' limit on refusals, where they send them.
     pub(super) icmp_limit: Option<icmp::RateLimit>,
     pub(super) pools: Pools,
@@ -204,6 +207,7 @@ impl<R: Recorder> World<R> {
             selector: blueprint.proxy.selector(&streams, || blueprint.addresses()),
             affinity: affinity(blueprint),
             tracking: Tracking::new(blueprint).map(Box::new),
+            wire: wire(blueprint).map(Box::new),
             icmp_limit: blueprint.proxy.icmp_limit(),
             pools: Pools::new(load_balancer_nodes, targets),
             channels: channels(blueprint, load_balancer_nodes, targets),
@@ -278,6 +282,17 @@ fn affinity(blueprint: &Blueprint) -> Option<Affinity> {
     services
         .any(|service| service.session_affinity.is_some())
         .then(|| Affinity::new(blueprint.proxy.affinity_refreshed_by()))
+}
+
+fn wire(blueprint: &Blueprint) -> Option<Wire> {
+    let (links, header) = (&blueprint.links, overlay::header_bytes(blueprint.network));
+    let answer = |it: &super::blueprint::Deployment| {
+        Message::answer(it.server.response_size, links.mtu, header)
+    };
+    let mut bandwidths = blueprint.bandwidths.clone();
+    bandwidths.resize(blueprint.nodes.len(), None);
+    let answers = blueprint.deployments.iter().map(answer).collect();
+    Wire::new(links.loss, links.min_rto, &bandwidths, answers)
 }
 
 fn channels(blueprint: &Blueprint, from: usize, to: usize) -> Option<Box<Channels>> {

@@ -20,6 +20,7 @@ mod requests;
 mod streams;
 mod tracking;
 mod upstream;
+mod wire;
 
 pub use blueprint::Blueprint;
 pub use build::World;

@@ -44,6 +44,9 @@ impl<R: Recorder> World<R> {
     fn choose_target(&mut self, id: RequestId, group_id: TargetGroupId) -> Option<u32> {
         let request = &self.requests[id];
         let node = request.load_balancer_node;
+        let now = request.at(Hop::LoadBalancer);
+        let health = self.health.as_mut();
+        let by_weight = health.and_then(|it| it.next_by_weight(group_id, node, now));
         let group = &self.groups[group_id];
         let tried = request.target.map(|target| target.0 - group.first_target);
         let cursor = node.index() * self.groups.len() + group_id.index();
@@ -64,6 +67,9 @@ impl<R: Recorder> World<R> {
             eligible.is_none_or(among) && in_sight.is_none_or(among) && tried != Some(position)
         };
         let mut choose = || match (in_sight, eligible, tried) {
+            _ if by_weight.is_some_and(may_choose) => {
+                by_weight.inspect(|&position| cursor.served(position))
+            }
             (None, None, None) => group.algorithm.pick(cursor, view),
             (Some(positions), None, None) | (None, Some(positions), None) => {
                 group.algorithm.pick_among(cursor, view, positions)
@@ -77,7 +83,7 @@ impl<R: Recorder> World<R> {
             None => choose(),
             Some(_) => {
                 let jar = self.populations[request.population].jar(request);
-                jar.and_then(|jar| jar.target(group_id, request.at(Hop::LoadBalancer)))
+                jar.and_then(|jar| jar.target(group_id, now))
                     .filter(|&position| may_choose(position))
                     .or_else(choose)
             }
@@ -250,9 +256,12 @@ impl<R: Recorder> World<R> {
     /// A worker is done: the answer sets off, and the next request begins.
     pub(super) fn on_served(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        let back = now + self.way_back(id);
-        let request = &mut self.requests[id];
+        let request = &self.requests[id];
         let pod = request.pod.expect("a served request has a pod");
+        let mut back = now + self.way_back(id);
+        if self.wire.is_some() {
+            back += self.delay_of_answer(id, pod, now);
+        }
         if self.health.is_some() && !self.can_answer(id, pod, agenda) {
             return;
         }

@@ -28,6 +28,11 @@ impl<R: Recorder> World<R> {
         if is_encrypted && self.health.is_some() && self.never_greets(id, &path, dialled, agenda) {
             return;
         }
+        let Some(lost) = self.lost_handshakes(id, path.second_hop) else {
+            let end = (dialled + self.connect_timeout).max(agenda.now());
+            return self.fail(id, Outcome::ConnectTimeout, end, agenda);
+        };
+        let dialled = dialled + lost;
         let connection = self.pools.open(path, dialled);
         let one_way = self.one_way(id, connection);
         let back = if self.returns_directly {
@@ -64,7 +69,11 @@ impl<R: Recorder> World<R> {
             };
             self.recorder.see(agenda.now(), seen);
         }
-        agenda.at(established + one_way, Event::AtServer(id));
+        let mut there = established + one_way;
+        if self.wire.is_some() {
+            there += self.lost_questions(id, path.second_hop);
+        }
+        agenda.at(there, Event::AtServer(id));
         if self.tracking.is_some() {
             self.touch(connection, established);
         }
@@ -81,7 +90,10 @@ impl<R: Recorder> World<R> {
         sent: SimTime,
         agenda: &mut Agenda<'_, Event>,
     ) {
-        let there = sent + self.one_way(id, connection);
+        let mut there = sent + self.one_way(id, connection);
+        if self.wire.is_some() {
+            there += self.lost_questions(id, self.pools.get(connection).second_hop);
+        }
         let request = &mut self.requests[id];
         let upstream = self.pools.get_mut(connection);
         upstream.requests += 1;

@@ -103,6 +103,7 @@ pub(crate) fn world(
         services: Arena::new(),
         network: Network::CiliumChained,
         links: no_distance(),
+        bandwidths: Vec::new(),
         proxy: Proxy::default(),
         tracking: None,
         load_balancer: LoadBalancer {
@@ -199,6 +200,8 @@ pub(crate) fn no_distance() -> Links {
         jitter: 0.0,
         encapsulation: SimDuration::ZERO,
         lookup: SimDuration::ZERO,
+        loss: 0.0,
+        min_rto: SimDuration::from_millis(200),
         mtu: 9001,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod least_outstanding;
 pub mod round_robin;
+pub mod slow_start;
 pub mod two_choices;
 pub mod weighted_random;
 
@@ -45,6 +46,13 @@ pub struct View<'a> {
     pub tie: Tie,
     /// A 32-bit uniform number.
     pub word: u32,
+}
+
+impl Cursor {
+    /// A target was served in another way than by turn.
+    pub fn served(&mut self, position: u32) {
+        self.last = position;
+    }
 }
 
 impl Algorithm {

@@ -187,6 +187,19 @@ impl Health {
         !self.pods[pod].listening
     }
 
+    /// The target that is next by weight, where some are in slow start.
+    #[inline]
+    pub(super) fn next_by_weight(
+        &mut self,
+        group: TargetGroupId,
+        node: LoadBalancerNodeId,
+        now: SimTime,
+    ) -> Option<u32> {
+        let binding = &mut self.groups[group];
+        let ramps = binding.ramps[node.index()].as_mut()?;
+        ramps.pick(&binding.eligible[node.index()].positions, now)
+    }
+
     /// The targets that a load balancer node sends requests to, by position.
     #[inline]
     pub(super) fn eligible(&self, group: TargetGroupId, node: LoadBalancerNodeId) -> &[u32] {

@@ -12,6 +12,7 @@ use crate::id::{
     Arena, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId, ViewId,
 };
 use crate::observe::{self, Recorder};
+use crate::request::balance::slow_start::Ramps;
 use crate::request::load_balancer::TargetType;
 use crate::request::pool::Upstream;
 use crate::streams::{CONTROLLER_WATCH, PROPAGATION};
@@ -34,6 +35,8 @@ pub(super) struct Binding {
     targets: Vec<Target>,
     /// Who gets requests, by load balancer node.
     pub(super) eligible: Vec<Eligible>,
+    /// Targets in slow start, by load balancer node; `None` where it is off.
+    pub(super) ramps: Vec<Option<Ramps>>,
     running: bool,
     again: bool,
     events: u64,
@@ -103,7 +106,11 @@ pub(super) fn registered(
             positions: (0..registered as u32).collect(),
             fails_open: false,
         };
+        let slow_start = settings.groups[id].config.slow_start;
+        let healthy = (0..targets.len()).map(|position| position < registered);
+        let ramps = Ramps::new(slow_start, healthy.collect());
         bindings.push(Binding {
+            ramps: vec![ramps; nodes],
             targets,
             eligible: vec![all; nodes],
             running: false,
@@ -393,7 +400,11 @@ impl<R: Recorder> World<R> {
             views[view].view.state
         });
         let eligible = target_group::eligible(states, &health.settings.groups[group].config);
-        health.groups[group].eligible[load_balancer_node.index()] = eligible;
+        let binding = &mut health.groups[group];
+        binding.eligible[load_balancer_node.index()] = eligible;
+        if let Some(ramps) = &mut binding.ramps[load_balancer_node.index()] {
+            ramps.changed(position, state == TargetState::Healthy, now);
+        }
         let seen = observe::Health::Target {
             group,
             target: TargetId(self.groups[group].first_target + position),
