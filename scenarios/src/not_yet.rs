@@ -79,7 +79,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "pods that wait for their target",
     ),
     ("load_balancer.kind.Nlb", "network load balancers"),
-    ("load_balancer.dns_ttl", "DNS"),
     ("load_balancer.node_failure_to_dns", "DNS"),
     ("load_balancer.quotas", "adjusted quotas"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
@@ -104,10 +103,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     (
         "load_balancer.target_groups.*.upstream.drain_idle_close",
         "draining",
-    ),
-    (
-        "clients.*.dns.honours_ttl",
-        "DNS answers that are kept for ever",
     ),
     ("clients.*.connect_timeout", "impatient clients"),
     ("clients.*.requests.*.bytes", "request bodies"),

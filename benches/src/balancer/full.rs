@@ -163,6 +163,7 @@ fn load_balancer() -> blueprint::LoadBalancer {
         nodes: [ZoneId(0)].into_iter().collect(),
         idle_timeout: SimDuration::from_secs(60),
         client_keep_alive: SimDuration::from_secs(3600),
+        dns_ttl: dns::TTL,
         connect_timeout: CONNECT_TIMEOUT,
         tls_handshake_timeout: CONNECT_TIMEOUT,
         retry: Default::default(),

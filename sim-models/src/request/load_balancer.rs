@@ -48,6 +48,13 @@ pub struct Config {
     #[serde(default = "default_client_keep_alive")]
     pub client_keep_alive: SimDuration,
 
+    /// Life of a DNS answer.
+    ///
+    /// Range: above 0. Default: "60s".
+    /// Source: AWS, "How Elastic Load Balancing works": the record's time to live is 60 seconds.
+    #[serde(default = "default_dns_ttl")]
+    pub dns_ttl: SimDuration,
+
     /// After this long without an answer to a connection attempt the load balancer gives up: 504.
     ///
     /// Range: above 0. Default: "10s"; an ALB has no other.
@@ -372,6 +379,10 @@ fn one() -> NonZeroU32 {
 
 fn default_idle_timeout() -> SimDuration {
     SimDuration::from_secs(60)
+}
+
+fn default_dns_ttl() -> SimDuration {
+    super::dns::TTL
 }
 
 fn default_client_keep_alive() -> SimDuration {

@@ -210,6 +210,8 @@ pub struct LoadBalancer {
     pub idle_timeout: SimDuration,
     /// Age at which it closes a client's connection, after one more answer.
     pub client_keep_alive: SimDuration,
+    /// Life of a DNS answer.
+    pub dns_ttl: SimDuration,
     /// After this long without an answer to a connection attempt it gives up.
     pub connect_timeout: SimDuration,
     /// After this long without the end of a TLS handshake it gives up.

@@ -37,6 +37,7 @@ pub(super) struct State {
     request_cap: u64,
     limits: streams::Limits,
     dns: dns::Config,
+    dns_ttl: SimDuration,
     /// A client gives up after this long.
     timeout: Option<SimDuration>,
     retries: retry::Config,
@@ -206,6 +207,7 @@ impl State {
                 keep_alive: load_balancer.client_keep_alive,
             },
             dns: config.dns,
+            dns_ttl: load_balancer.dns_ttl,
             timeout: config.timeout,
             retries: config.retries,
             budget: retry::Budget::new(&config.retries),
@@ -540,6 +542,7 @@ impl State {
         }
         let node: LoadBalancerNodeId = dns::pick(
             self.dns,
+            self.dns_ttl,
             streams,
             number,
             address.dials,

@@ -146,9 +146,7 @@ impl<R: Recorder> World<R> {
             outcome,
             Outcome::Ok | Outcome::Overloaded(_) | Outcome::PodError(_)
         );
-        let health = self.health.as_deref();
-        let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO)
-            || health.is_some_and(|it| it.is_leaving(upstream.pod));
+        let at_once = deployment.closes_idle_after == Some(SimDuration::ZERO);
         let capacity = group.upstream.pool_max_idle;
         if broken || at_once || self.is_worn(id, now) || capacity == Some(0) {
             return self.close(id, now);
@@ -170,7 +168,7 @@ impl<R: Recorder> World<R> {
         self.plan_expiry(id, agenda);
     }
 
-    /// Whether a connection has reached its limit of requests or of age.
+    /// Whether a connection has reached its limit of requests or of age, or its pod got SIGTERM: the answer is its last one.
     pub(super) fn is_worn(&self, id: UpstreamId, now: SimTime) -> bool {
         let upstream = self.pools.get(id);
         let config = &self.groups[upstream.group].upstream;
@@ -179,8 +177,10 @@ impl<R: Recorder> World<R> {
             .pool_max_requests
             .map_or(u64::MAX, |limit| limit.get());
         let is_old = |age| now.saturating_since(upstream.opened_at) >= age;
+        let health = self.health.as_deref();
         upstream.requests >= limit.min(deployment.closes_after_requests)
             || config.pool_max_age.is_some_and(is_old)
+            || health.is_some_and(|it| it.is_leaving(upstream.pod))
     }
 
     /// Notes when an idle connection leaves its pool, and plans a look at it then.

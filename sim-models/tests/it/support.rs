@@ -110,6 +110,7 @@ pub(crate) fn world(
             nodes: [ZoneId(0)].into_iter().collect(),
             idle_timeout: SimDuration::MAX,
             client_keep_alive: SimDuration::MAX,
+            dns_ttl: dns::TTL,
             connect_timeout: CONNECT_TIMEOUT,
             tls_handshake_timeout: CONNECT_TIMEOUT,
             retry: Retry::default(),
