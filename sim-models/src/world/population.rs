@@ -44,6 +44,8 @@ pub(super) struct State {
     budget: retry::Budget,
     classes: Vec<Class>,
     addresses: Vec<Address>,
+    /// The shared connections of each address; empty where nobody speaks HTTP/2.
+    streams: Vec<streams::Streams>,
     first_address: u64,
     /// The cookies of each client: of each user of a closed loop, else of each address. Empty where nobody sets any, and
     /// for curl, which keeps none.
@@ -149,7 +151,6 @@ impl Call {
 #[derive(Debug, Default)]
 struct Address {
     connections: Connections,
-    streams: streams::Streams,
     dials: u32,
 }
 
@@ -215,6 +216,12 @@ impl State {
             addresses: (0..config.addresses.get())
                 .map(|_| Address::default())
                 .collect(),
+            streams: if config.protocol.multiplexes() {
+                let addresses = 0..config.addresses.get();
+                addresses.map(|_| streams::Streams::default()).collect()
+            } else {
+                Vec::new()
+            },
             first_address,
             jars: vec![Jar::default(); jars],
             first_user,
@@ -499,14 +506,16 @@ impl<R: Recorder> World<R> {
         let connection = request.client_connection;
         let free_since = request.at(Hop::Answered);
         let population = &mut self.populations[request.population];
-        let address = &mut population.addresses[request.address as usize];
+        let address = request.address as usize;
         if population.protocol.multiplexes() {
-            address.streams.hand_back(connection.number, free_since);
+            population.streams[address].hand_back(connection.number, free_since);
         } else if in_time && connection.remaining > 0 {
-            address.connections.put_back(Connection {
-                free_since,
-                ..connection
-            });
+            population.addresses[address]
+                .connections
+                .put_back(Connection {
+                    free_since,
+                    ..connection
+                });
         }
     }
 }
@@ -522,9 +531,10 @@ impl State {
         nodes: u32,
     ) -> (Connection, SimTime) {
         let number = self.first_address + u64::from(address);
-        let address = &mut self.addresses[address as usize];
+        let at = address as usize;
+        let address = &mut self.addresses[at];
         if self.protocol.multiplexes() {
-            if let Some(shared) = address.streams.take(now, &self.limits) {
+            if let Some(shared) = self.streams[at].take(now, &self.limits) {
                 return shared;
             }
         } else if self.reuse != Reuse::Never {
@@ -561,7 +571,7 @@ impl State {
         let ready_at = now + rtt;
         if self.protocol.multiplexes() {
             connection.remaining = connection.remaining.min(self.request_cap - 1);
-            address.streams.opened(connection, ready_at);
+            self.streams[at].opened(connection, ready_at);
         }
         (connection, ready_at)
     }
