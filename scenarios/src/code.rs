@@ -80,6 +80,7 @@ codes! {
     WRONG_PROTOCOL = "T116", "Clients speak a protocol that the target group does not take. The load balancer answers 464.";
     FEW_CONNECTIONS = "T117", "With nodes as targets, HTTP/2 and gRPC requests ride on very few connections, and each connection is one choice of a pod. Some pods may get nothing.";
     TOO_FEW_REPLICATIONS = "T118", "An objective asks for a share of replications that so few replications cannot show, even if it holds in all of them.";
+    GATE_WITHOUT_IP = "T119", "Readiness gates are on, and no target group has pods as targets. No pod gets a gate.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

@@ -41,6 +41,7 @@ shipped! {
     "rolling-update" in "": "Which preStop sleep lets a rolling update pass without errors?";
     "pre-stop" in "": "What is the smallest preStop with no lost request in 99 % of rolling updates?";
     "reported-pre-stops" in "": "Do the defaults reproduce reported preStop lengths?";
+    "reported-gates" in "": "How much longer does a rolling update take behind readiness gates?";
     "fast-error" in "": "Why does a broken pod get more requests, and when does that end?";
     "keep-alive-mismatch" in "": "What does a server's short keep-alive cost?";
     "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";

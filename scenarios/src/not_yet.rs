@@ -70,14 +70,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("services.*.type", "network load balancers"),
     ("services.*.traffic_distribution", "zone hints"),
     ("services.*.lb_algorithm", "the algorithm of one service"),
-    (
-        "load_balancer.controller.readiness_gate",
-        "pods that wait for their target",
-    ),
-    (
-        "load_balancer.controller.requeue",
-        "pods that wait for their target",
-    ),
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.node_failure_to_dns", "DNS"),
     ("load_balancer.quotas", "adjusted quotas"),

@@ -26,6 +26,7 @@ mod direct_return;
 mod documented;
 mod empty_part;
 mod few_zones;
+mod gates;
 mod ip_on_overlay;
 mod keep_alive;
 mod local_without_pod;
@@ -80,6 +81,7 @@ const WARNINGS: &[Rule] = &[
     few_zones::check,
     beyond_kubernetes::check,
     never_active::check,
+    gates::check,
     bad_constraint::check_keys,
     pending::check,
 ];

@@ -319,6 +319,11 @@ fn warnings_are_found_and_pointed_at() {
             code::NEVER_ACTIVE,
             "\"20s\"",
         ),
+        (
+            &["load_balancer.controller.readiness_gate=true"],
+            code::GATE_WITHOUT_IP,
+            "true",
+        ),
     ];
     for (changes, code, place) in cases {
         assert_eq!(warnings(changes), found(*code, place), "{changes:?}");

@@ -32,6 +32,20 @@ pub struct Config {
     /// Calls of the load balancing API.
     pub api: Api,
 
+    /// Whether pods of `ip` groups are ready only once their target is healthy. Pods that are created during a run get the gate
+    /// when they are created; those of the start have it, and have passed it. With nodes as targets there is no gate.
+    ///
+    /// Default: false.
+    /// Source: AWS Load Balancer Controller, "Pod readiness gate": the namespace label
+    /// `elbv2.k8s.aws/pod-readiness-gate-inject: enabled`.
+    pub readiness_gate: bool,
+
+    /// A pass that leaves a gate closed is repeated after this long; any other event of the group may bring one earlier.
+    ///
+    /// Range: above 0. Default: "15s".
+    /// Source: AWS Load Balancer Controller, flag `targetgroupbinding-requeue-duration`.
+    pub requeue: SimDuration,
+
     /// Nodes in state Unknown are used when no other is left.
     ///
     /// Default: true.
@@ -55,6 +69,12 @@ pub struct Api {
     /// Source: log stamps in kubernetes-sigs/aws-load-balancer-controller#3069.
     pub deregister: SimDuration,
 
+    /// Duration of DescribeTargetHealth, which a pass with a closed readiness gate makes.
+    ///
+    /// Range: 0 and up; plausible 50 to 500 ms. Default: "100ms".
+    /// Assumption: between the two calls that log stamps show.
+    pub describe: SimDuration,
+
     /// Register and Deregister calls of all groups together, in the long run.
     ///
     /// Range: above 0. Default: "4/s".
@@ -73,6 +93,7 @@ impl Default for Api {
         Self {
             register: SimDuration::from_millis(200),
             deregister: SimDuration::from_millis(40),
+            describe: SimDuration::from_millis(100),
             rate: Rate::per_second(4.0).expect("4 is above 0"),
             burst: 20,
         }
@@ -86,6 +107,8 @@ impl Default for Config {
             reconcile: SimDuration::from_millis(30),
             security_group_reconcile: SimDuration::from_millis(300),
             api: Api::default(),
+            readiness_gate: false,
+            requeue: SimDuration::from_secs(15),
             endpoints_fail_open: true,
         }
     }

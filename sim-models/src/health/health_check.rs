@@ -65,6 +65,35 @@ pub struct Config {
     ///
     /// Default: Begin.
     pub cadence: Cadence,
+
+    /// When the API calls a target healthy, whose load balancer nodes may disagree. Readiness gates wait for it.
+    ///
+    /// Default: All.
+    /// Assumption: how DescribeTargetHealth merges the views is not published.
+    pub api_merge: ApiMerge,
+}
+
+/// When the API calls a target healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApiMerge {
+    /// When all load balancer nodes do.
+    #[default]
+    All,
+    /// When one does.
+    Any,
+    /// When more than half of them do.
+    Majority,
+}
+
+impl ApiMerge {
+    /// Whether the API calls a target healthy that so many of all load balancer nodes call healthy.
+    pub fn is_healthy(self, healthy: usize, all: usize) -> bool {
+        match self {
+            Self::All => healthy == all,
+            Self::Any => healthy > 0,
+            Self::Majority => 2 * healthy > all,
+        }
+    }
 }
 
 /// Where a check goes.
@@ -109,6 +138,7 @@ impl Default for Config {
                 high: SimDuration::from_secs(1),
             },
             cadence: Cadence::default(),
+            api_merge: ApiMerge::default(),
         }
     }
 }

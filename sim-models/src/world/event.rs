@@ -105,6 +105,8 @@ pub enum HealthEvent {
     Sigterm(PodId),
     /// A pod's last process has ended; its address goes.
     Gone(PodId),
+    /// A kubelet hears that a readiness gate of a pod has opened or closed.
+    GateSeen(PodId),
 }
 
 /// Deadlines in the order of time: those of each population, then those of the load balancer.
@@ -225,6 +227,7 @@ impl HealthEvent {
             Self::Terminate(_) => "pod terminates",
             Self::Sigterm(_) => "pod gets SIGTERM",
             Self::Gone(_) => "pod is gone",
+            Self::GateSeen(_) => "readiness gate seen",
         }
     }
 
@@ -262,6 +265,7 @@ impl HealthEvent {
             Self::Choose(fault) => (45, fault.index()),
             Self::Schedule => (46, 0),
             Self::Assigned(pod) => (47, pod.index()),
+            Self::GateSeen(pod) => (48, pod.index()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod capture;
 mod conformance;
 mod detection;
 mod errors;
+mod gates;
 mod health;
 mod invariants;
 mod journey;

@@ -222,6 +222,7 @@ pub(crate) fn at_once(health: &mut Health) {
     controller.security_group_reconcile = SimDuration::ZERO;
     controller.api.register = SimDuration::ZERO;
     controller.api.deregister = SimDuration::ZERO;
+    controller.api.describe = SimDuration::ZERO;
     for group in health.target_groups.iter_mut() {
         group.register_propagation = none();
         group.deregister_propagation = none();

@@ -1,7 +1,8 @@
 //! Who notices a fault, and when?
 //!
 //! Every time counts from the begin of the first fault after the warm-up, and ends when a layer acts for the first time
-//! afterwards: a kubelet's verdict, a published EndpointSlice, the last node's service map, a load balancer node's own check.
+//! afterwards: a kubelet's verdict, a published EndpointSlice, the last node's service map, a load balancer node's own check. Only
+//! the last ready pod is the last.
 
 use std::borrow::Cow;
 
@@ -26,6 +27,7 @@ pub struct Health {
     converged: Times,
     ejected: Times,
     out: Times,
+    last_ready: Times,
     ejections: u64,
 }
 
@@ -43,6 +45,12 @@ impl Times {
             self.runs = 1;
             self.nanos = (since - began).as_nanos();
         }
+    }
+
+    /// The last time counts.
+    fn note_again(&mut self, began: Option<SimDuration>, since: SimDuration) {
+        self.runs = 0;
+        self.note(began, since);
     }
 
     fn seconds(&self) -> Result<f64, Absent> {
@@ -108,6 +116,13 @@ impl Metric for Health {
             value: |metric, _| metric.out.seconds(),
         },
         Definition {
+            about: time(
+                "last ready time",
+                "From the begin of the first fault until a pod becomes ready in the API for the last time. In a rolling update that is its length.",
+            ),
+            value: |metric, _| metric.last_ready.seconds(),
+        },
+        Definition {
             about: About::new(
                 "health check ejections",
                 Unit::Count,
@@ -158,6 +173,7 @@ impl Health {
                     self.converged.note(began, since + (last - version.at));
                 }
             }
+            Seen::Ready { ready: true, .. } => self.last_ready.note_again(began, since),
             Seen::Target { state, .. } => self.see_target(since, state),
             _ => {}
         }
@@ -186,6 +202,7 @@ impl Merge for Health {
             &mut self.converged,
             &mut self.ejected,
             &mut self.out,
+            &mut self.last_ready,
         ];
         let theirs = [
             &other.noticed,
@@ -194,6 +211,7 @@ impl Merge for Health {
             &other.converged,
             &other.ejected,
             &other.out,
+            &other.last_ready,
         ];
         mine.into_iter()
             .zip(theirs)
@@ -224,6 +242,10 @@ mod tests {
             pod: PodId(0),
             ready: false,
         };
+        let ready = Seen::Ready {
+            pod: PodId(0),
+            ready: true,
+        };
         let unhealthy = Seen::Target {
             group: TargetGroupId(0),
             target: TargetId(0),
@@ -235,6 +257,10 @@ mod tests {
         health.hear(seconds(18), &verdict);
         health.hear(seconds(30), &verdict);
         health.hear(seconds(37), &unhealthy);
+        assert_eq!(health.last_ready.seconds(), Err(Absent::Nothing));
+        health.hear(seconds(40), &ready);
+        health.hear(seconds(55), &ready);
+        assert_eq!(health.last_ready.seconds(), Ok(45.0));
         assert_eq!(health.noticed.seconds(), Ok(8.0));
         assert_eq!(health.verdict.seconds(), Ok(8.0));
         assert_eq!(health.ejected.seconds(), Ok(27.0));

@@ -114,7 +114,7 @@ impl<R: Recorder> World<R> {
             old_available: available(&old),
             new_available: available(&new),
         };
-        let next = if it.old > 0 {
+        let next = if it.old > 0 || it.new < it.limits.replicas {
             step(counts, it.limits)
         } else {
             (it.old, it.new)
@@ -197,6 +197,7 @@ impl<R: Recorder> World<R> {
             PodCondition::Serving
         };
         health.pods[pod].begin(generation, condition, now);
+        health.give_gates(pod, id);
         self.servers[pod].clear();
         self.tell(now, observe::Health::Created { pod });
         self.tell_scheduler(agenda, |scheduler, now| {

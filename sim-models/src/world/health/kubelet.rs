@@ -18,8 +18,8 @@ use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
 
 impl Health {
-    /// Whether a pod is ready, as its kubelet sees it.
-    fn is_ready(&self, pod: PodId) -> bool {
+    /// Whether a pod's containers are ready, as its kubelet sees them.
+    fn are_containers_ready(&self, pod: PodId) -> bool {
         let it = &self.pods[pod];
         it.noticed && self.has_started(pod) && self.passes(it.workers.readiness)
     }
@@ -276,11 +276,15 @@ impl<R: Recorder> World<R> {
 
     /// The kubelet recomputes a pod's Ready condition and, if it changed, queues its write.
     pub(super) fn update_status(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
-        let ready = self.health().is_ready(pod);
+        let containers = self.health().are_containers_ready(pod);
         let it = &mut self.health_mut().pods[pod];
-        if it.ready != ready {
-            it.ready = ready;
+        let ready = containers && it.gates.pass;
+        let was_ready = std::mem::replace(&mut it.ready, ready);
+        let had_containers = std::mem::replace(&mut it.containers, containers);
+        if was_ready != ready {
             self.tell(agenda.now(), observe::Health::Verdict { pod, ready });
+        }
+        if was_ready != ready || had_containers != containers {
             self.write_status(pod, agenda);
         }
     }
@@ -310,7 +314,7 @@ impl<R: Recorder> World<R> {
         let it = &mut self.health_mut().pods[pod];
         it.writing = false;
         let ready = it.ready;
-        it.written = ready;
+        let is_news = std::mem::replace(&mut it.written, it.containers) != it.containers;
         // The first status of a pod carries its address, and makes it an endpoint.
         let addressed = it.noticed && it.present && it.selected && !it.api.listed;
         it.api.listed |= addressed;
@@ -318,6 +322,9 @@ impl<R: Recorder> World<R> {
             self.commit_ready(pod, ready, agenda);
         } else if addressed {
             self.pod_changed(pod, agenda);
+        }
+        if is_news {
+            self.wake_gatekeepers(pod, agenda);
         }
     }
 

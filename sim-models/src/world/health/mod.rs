@@ -2,7 +2,7 @@
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
 //! well, [`kubelet`] notices for its [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
-//! side, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
+//! side, whose word [`gates`] bring back to pods, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
 //! new ones. [`faults`] sets it all off.
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use crate::observe::{self, Observation, Recorder};
 mod checks;
 mod deployments;
 mod faults;
+mod gates;
 mod kubelet;
 mod nodes;
 mod placing;
@@ -51,6 +52,8 @@ pub(super) struct Health {
     probers: Arena<ProberId, pod::Probe>,
     services: Arena<ServiceId, slices::Service>,
     groups: Arena<TargetGroupId, targets::Binding>,
+    /// The groups whose gates a new pod of a Deployment gets.
+    gates_of: Arena<DeploymentId, Vec<TargetGroupId>>,
     views: Arena<ViewId, checks::View>,
     replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
     /// The scheduler; `None` where no pods are created.
@@ -124,7 +127,7 @@ impl Health {
         let (mut pods, probers) = pod::at_work(blueprint, config, streams);
         let placing = Placing::new(blueprint, &mut pods);
         let (groups, views) = targets::registered(blueprint, &settings, streams);
-        Ok(Some(Self {
+        let mut health = Self {
             faults: config.faults.clone(),
             counted: BTreeMap::new(),
             nodes: nodes::in_order(blueprint, config, streams),
@@ -137,11 +140,14 @@ impl Health {
             pods,
             probers,
             groups,
+            gates_of: blueprint.deployments.iter().map(|_| Vec::new()).collect(),
             views,
             asked: 0,
             load_balancer_nodes,
             settings,
-        }))
+        };
+        health.pass_gates(blueprint);
+        Ok(Some(health))
     }
 
     /// What is planned at time zero: faults, probes, checks.
@@ -325,6 +331,7 @@ impl<R: Recorder> World<R> {
             HealthEvent::Terminate(pod) => self.on_terminate(pod, agenda),
             HealthEvent::Sigterm(pod) => self.on_sigterm(pod, agenda),
             HealthEvent::Gone(pod) => self.on_gone(pod, agenda),
+            HealthEvent::GateSeen(pod) => self.on_gate_seen(pod, agenda),
         }
     }
 

@@ -242,6 +242,7 @@ impl<R: Recorder> World<R> {
         it.evicts_at = None;
         let was = std::mem::replace(&mut it.ready, NodeReady::True);
         for pod in self.pods_on(node) {
+            self.on_gate_seen(pod, agenda);
             self.write_status(pod, agenda);
             if self.health().pods[pod].api.terminating {
                 plan(agenda, now, HealthEvent::Terminate(pod));

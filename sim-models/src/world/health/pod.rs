@@ -2,6 +2,7 @@
 
 use sim_core::{SimDuration, SimTime, Streams};
 
+use super::gates::Gates;
 use super::share;
 use crate::cluster::condition::PodCondition;
 use crate::control::kubelet::BackOff;
@@ -32,6 +33,10 @@ pub(super) struct Pod {
     pub(super) noticed: bool,
     /// The Ready condition in the kubelet's cache.
     pub(super) ready: bool,
+    /// The ContainersReady condition in the kubelet's cache.
+    pub(super) containers: bool,
+    /// The pod's readiness gates.
+    pub(super) gates: Gates,
     /// Which version of the Deployment's template it is from.
     pub(super) generation: u32,
     /// Whether the pod is there, in whatever state.
@@ -49,7 +54,7 @@ pub(super) struct Pod {
     /// The pod as the EndpointSlice controller sees it.
     pub(super) seen: PodStatus,
     pub(super) writing: bool,
-    /// The readiness that the kubelet wrote last.
+    /// The ContainersReady condition that the kubelet wrote last.
     pub(super) written: bool,
     pub(super) back_off: BackOff,
     pub(super) writes: u64,
@@ -188,6 +193,8 @@ impl Pod {
             started: SimTime::ZERO,
             noticed: true,
             ready: true,
+            containers: true,
+            gates: Gates::default(),
             api: status,
             seen: status,
             writing: false,
@@ -226,6 +233,7 @@ impl Pod {
             listening: false,
             noticed: false,
             ready: false,
+            containers: false,
             present: false,
             bound: false,
             api: PodStatus::ABSENT,

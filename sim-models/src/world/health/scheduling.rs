@@ -18,6 +18,10 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_schedule(&mut self, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let streams = self.streams;
+        if let Some(placing) = self.placing_mut() {
+            // What happens from now on, even at this instant, is for another look.
+            placing.woken_at = None;
+        }
         while let Some(placing) = self.placing_mut()
             && let Some(waiting) = placing.queue.pop(now)
         {

@@ -32,7 +32,7 @@ pub(super) enum Key {
 /// A target group and what the controller has done about it.
 #[derive(Debug)]
 pub(super) struct Binding {
-    targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     /// Who gets requests, by load balancer node.
     pub(super) eligible: Vec<Eligible>,
     /// Targets in slow start, by load balancer node; `None` where it is off.
@@ -40,12 +40,25 @@ pub(super) struct Binding {
     running: bool,
     again: bool,
     events: u64,
+    /// What the pass under way has seen of readiness gates.
+    pub(super) seen: Seen,
+    /// When a pass is repeated because a readiness gate is closed.
+    pub(super) repeats_at: Option<SimTime>,
+}
+
+/// What a pass has seen of readiness gates.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Pods behind closed gates whose targets are healthy.
+    pub(super) healthy: Vec<PodId>,
+    /// Pods that were registered in this pass.
+    pub(super) registered: Vec<PodId>,
 }
 
 #[derive(Debug)]
-struct Target {
-    key: Key,
-    registered: bool,
+pub(super) struct Target {
+    pub(super) key: Key,
+    pub(super) registered: bool,
     /// The view of the first load balancer node; the others follow.
     first_view: ViewId,
 }
@@ -116,6 +129,8 @@ pub(super) fn registered(
             running: false,
             again: false,
             events: 0,
+            seen: Seen::default(),
+            repeats_at: None,
         });
     }
     (bindings, views)
@@ -147,7 +162,7 @@ impl Health {
     }
 
     /// The views that load balancer nodes have of a target.
-    fn views_of(
+    pub(super) fn views_of(
         &self,
         group: TargetGroupId,
         position: usize,
@@ -238,7 +253,7 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    fn wake_controller(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
+    pub(super) fn wake_controller(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
         let streams = self.streams;
         let health = self.health_mut();
         let it = &mut health.groups[group];
@@ -262,6 +277,8 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_reconcile(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let service = self.groups[group].service;
+        let it = &mut self.health_mut().groups[group];
+        it.repeats_at = it.repeats_at.filter(|&at| at != now);
         if std::mem::replace(&mut self.health_mut().groups[group].again, true) {
             return;
         }
@@ -281,8 +298,12 @@ impl<R: Recorder> World<R> {
                 (true, true) | (false, false) => {}
             }
         }
+        let gated = health.look_at_gates(group, service);
         let controller = &health.settings.controller;
         let mut at = now + controller.reconcile;
+        if gated {
+            at += controller.api.describe;
+        }
         if !joins.is_empty() && is_ip {
             at += controller.security_group_reconcile;
         }
@@ -294,6 +315,7 @@ impl<R: Recorder> World<R> {
         if !joins.is_empty() {
             at = self.health_mut().bucket.take(at) + register;
             self.tell_load_balancer(group, &joins, true, at, agenda);
+            self.health_mut().note_registered(group, &joins);
         }
         self.health_mut().groups[group].running = true;
         plan(agenda, at, HealthEvent::Reconciled(group));
@@ -301,6 +323,7 @@ impl<R: Recorder> World<R> {
 
     /// A pass ends; what woke the controller meanwhile causes one more.
     pub(super) fn on_reconciled(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
+        self.move_gates(group, agenda);
         let it = &mut self.health_mut().groups[group];
         it.running = false;
         if std::mem::take(&mut it.again) {
