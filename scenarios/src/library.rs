@@ -42,6 +42,7 @@ shipped! {
     "pre-stop" in "": "What is the smallest preStop with no lost request in 99 % of rolling updates?";
     "reported-pre-stops" in "": "Do the defaults reproduce reported preStop lengths?";
     "reported-gates" in "": "How much longer does a rolling update take behind readiness gates?";
+    "live-switch" in "": "How long is a live Ingress without targets when its target-type changes?";
     "fast-error" in "": "Why does a broken pod get more requests, and when does that end?";
     "keep-alive-mismatch" in "": "What does a server's short keep-alive cost?";
     "four-targets" in "claims/": "How many entries does the target group have for 10 pods, and for 200?";

@@ -3,13 +3,16 @@
 use sim_core::{Dist, SimDuration, Streams};
 use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::topology::{Node, Pod};
+use sim_models::fault::Becomes;
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
 use sim_models::quantity::Bandwidth;
 use sim_models::request::client;
+use sim_models::request::forward::Forward;
 use sim_models::request::load_balancer::Kind;
 use sim_models::request::node_port::{Machine, Tracking};
+use sim_models::request::rules::Action;
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{
     Deployment, LoadBalancer, Population, RequestClass, Run, Scheduled, Service, TargetGroup,
@@ -254,9 +257,43 @@ fn populations(names: &Names<'_>) -> Arena<PopulationId, Population> {
     names.scenario.clients.iter().map(population).collect()
 }
 
+/// Whether a fault changes what rules do.
+fn changes_rules(scenario: &Scenario) -> bool {
+    let mut faults = scenario.faults.iter();
+    faults.any(|fault| {
+        matches!(
+            fault.becomes,
+            Becomes::ReplacedBy { .. } | Becomes::Forwarding { .. }
+        )
+    })
+}
+
+/// The default action and those of the listener rules, where a fault changes some of them.
+fn actions(scenario: &Scenario) -> Vec<Action> {
+    if !changes_rules(scenario) {
+        return Vec::new();
+    }
+    let load_balancer = &scenario.load_balancer;
+    let first = load_balancer.target_groups.keys().next();
+    let default = first.map(|group| action(scenario, &Forward::to(group)));
+    let rules = load_balancer.rules.iter();
+    let rules = rules.map(|rule| action(scenario, &rule.forward));
+    default.into_iter().chain(rules).collect()
+}
+
+/// What a rule does, with names found.
+fn action(scenario: &Scenario, forward: &Forward) -> Action {
+    let names = Names { scenario };
+    let groups = forward.groups();
+    groups
+        .map(|(group, weight)| (names.target_group(group), weight))
+        .collect()
+}
+
 /// What a population asks for, with the target group that the first matching rule names.
 ///
-/// Where a rule names several, a class splits into one for each: the draw of the class is the rule's draw as well.
+/// Where a rule names several, a class splits into one for each: the draw of the class is the rule's draw as well. Where rules change, a
+/// class stays whole, and its work is that of the first group's server.
 fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> {
     let load_balancer = &names.scenario.load_balancer;
     let shares = |path: &str| match load_balancer.rules.as_slice() {
@@ -265,6 +302,13 @@ fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> 
             None => vec![(0, None, 1.0)],
             Some((rule, priority)) => {
                 let shares = rule.forward.shares();
+                if changes_rules(names.scenario) {
+                    let first = shares.take(1);
+                    let group = |(group, _): (&str, f64)| names.target_group(group);
+                    return first
+                        .map(|share| (priority, Some(group(share)), 1.0))
+                        .collect();
+                }
                 shares
                     .map(|(group, share)| (priority, Some(names.target_group(group)), share))
                     .collect()

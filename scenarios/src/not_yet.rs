@@ -72,29 +72,11 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("services.*.lb_algorithm", "the algorithm of one service"),
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.node_failure_to_dns", "DNS"),
-    ("load_balancer.quotas", "adjusted quotas"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
     ("load_balancer.zonal_shift", "zonal shift"),
     (
         "load_balancer.retired_node_closes_idle",
         "scale events of the load balancer",
-    ),
-    ("load_balancer.target_groups.*.only_draining", "draining"),
-    (
-        "load_balancer.target_groups.*.anomaly_mitigation",
-        "automatic target weights",
-    ),
-    (
-        "load_balancer.target_groups.*.anomaly",
-        "automatic target weights",
-    ),
-    (
-        "load_balancer.target_groups.*.upstream.pool_on_unhealthy",
-        "health",
-    ),
-    (
-        "load_balancer.target_groups.*.upstream.drain_idle_close",
-        "draining",
     ),
     ("clients.*.connect_timeout", "impatient clients"),
     ("clients.*.requests.*.bytes", "request bodies"),

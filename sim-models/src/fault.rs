@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use sim_core::{SimDuration, SimTime};
 
 use crate::cluster::condition::{Erroring, PodCondition, Slow};
-use crate::id::{DeploymentId, NodeId, PodId};
+use crate::id::{DeploymentId, NodeId, PodId, TargetGroupId};
+use crate::request::forward::Forward;
+use crate::request::rules::Action;
 
 /// A fault as a scenario writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,15 +17,17 @@ use crate::id::{DeploymentId, NodeId, PodId};
 pub struct Config {
     /// The thing it happens to.
     ///
-    /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0)
-    /// or Deployment(name: "nginx").
+    /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0),
+    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0) or Controller.
     pub on: Selector,
 
     /// What becomes of the thing.
     ///
     /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected, Untracked.
-    /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained.
-    /// For Deployments: RolledOut(broken: false).
+    /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
+    /// AgentSlow(by: "10s"), ToBeDeleted.
+    /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
+    /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For the load balancer controller: LeaderChanged.
     pub becomes: Becomes,
 
     /// When it begins, from the start of the run (warm-up included).
@@ -81,6 +85,18 @@ pub enum Selector {
         /// The name of an entry of `deployments`.
         name: String,
     },
+    /// A target group of the load balancer.
+    TargetGroup {
+        /// The name of an entry of `load_balancer.target_groups`.
+        name: String,
+    },
+    /// A listener rule.
+    Rule {
+        /// Which of `load_balancer.rules`, from 0.
+        index: u32,
+    },
+    /// The AWS Load Balancer Controller.
+    Controller,
 }
 
 fn all() -> f64 {
@@ -95,6 +111,10 @@ fn internal_error() -> u16 {
     500
 }
 
+fn ten_seconds() -> SimDuration {
+    SimDuration::from_secs(10)
+}
+
 fn millisecond() -> SimDuration {
     SimDuration::from_millis(1)
 }
@@ -104,7 +124,7 @@ fn yes() -> bool {
 }
 
 /// What becomes of the thing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Becomes {
     /// A pod answers an error.
@@ -188,6 +208,28 @@ pub enum Becomes {
     },
     /// A node is cordoned and its pods are evicted (`kubectl drain`).
     Drained,
+    /// The agent on a node that writes its service map is down: cilium-agent, or kube-proxy. The node keeps the map that it has, and under
+    /// Cilium no new pod starts there.
+    ///
+    /// Source: Cilium: maps and programs are pinned in the kernel; the CNI plugin asks the agent for each new pod.
+    AgentDown,
+    /// The agent on a node hangs. What follows is as if it were down, until its liveness probe has it restarted.
+    ///
+    /// Source: Cilium 1.19, Helm chart: 30 s, 10 failures and 5 s, so 275 to 305 s.
+    AgentHung,
+    /// The agent on a node hears of changes late.
+    AgentSlow {
+        /// How much later.
+        ///
+        /// Range: 0 and up. Default: "10s".
+        #[serde(default = "ten_seconds")]
+        by: SimDuration,
+    },
+    /// A node is about to be deleted and carries the taint `ToBeDeletedByClusterAutoscaler`: the load balancer controller deregisters it.
+    /// Its pods stay.
+    ///
+    /// Source: AWS Load Balancer Controller, `pkg/backend/endpoint_utils.go`.
+    ToBeDeleted,
     /// A Deployment's pods are replaced by new ones, as its strategy says.
     RolledOut {
         /// Whether the new pods answer 500 to everything.
@@ -196,6 +238,22 @@ pub enum Becomes {
         #[serde(default)]
         broken: bool,
     },
+    /// The Ingress of a target group changes so that another group takes its place: its `target-type`, say, or its Service. The controller
+    /// creates the new group, turns the rules to it, and only then registers its targets; the old one goes without its deregistration delay.
+    ///
+    /// Source: AWS Load Balancer Controller, `pkg/deploy/stack_deployer.go`.
+    ReplacedBy {
+        /// The name of the entry of `load_balancer.target_groups` that takes over. Until then it does not exist, and no rule forwards to it.
+        group: String,
+    },
+    /// A listener rule forwards to other target groups, or by other weights: the annotation `actions.NAME` of the Ingress changes.
+    Forwarding {
+        /// A target group, or several with weights.
+        to: Forward,
+    },
+    /// The leader of the controller is lost: its replicas write nothing until another one leads, `load_balancer.controller.leader_failover`
+    /// later, and looks at everything.
+    LeaderChanged,
 }
 
 /// Whom a node cannot reach.
@@ -240,6 +298,17 @@ pub enum What {
     Node(NodeId, NodeTrouble),
     /// A Deployment's pods are replaced by new ones in this condition.
     RollOut(DeploymentId, PodCondition),
+    /// One target group takes the place of another.
+    Replace {
+        /// The group that goes.
+        old: TargetGroupId,
+        /// The group that comes.
+        new: TargetGroupId,
+    },
+    /// A rule's action changes; its priority, and 0 for the default action.
+    Forward(u32, Action),
+    /// The leader of the load balancer controller is lost.
+    LeaderChange,
 }
 
 /// The pod that clients asked most in the [second](Busiest::WINDOW) before a time; of several the first.
@@ -273,6 +342,14 @@ pub enum NodeTrouble {
     KubeletRestart,
     /// It is drained: an instant, and what follows from it.
     Drain,
+    /// Its agent is down.
+    AgentDown,
+    /// Its agent hangs.
+    AgentHung,
+    /// Its agent hears of changes this much later.
+    AgentSlow(SimDuration),
+    /// It is about to be deleted, and says so.
+    ToBeDeleted,
 }
 
 /// What a fault does to the things it is for.
@@ -294,12 +371,18 @@ pub enum Effect {
     Node(NodeTrouble),
     /// A Deployment is rolled out, with pods in this condition.
     RollOut(PodCondition),
+    /// A target group is replaced by another.
+    Replace,
+    /// A rule's action changes.
+    Forward,
+    /// The leader of the load balancer controller is lost.
+    LeaderChange,
 }
 
 impl Becomes {
     /// What it does, and so to what kind of thing it can happen.
-    pub fn effect(self) -> Effect {
-        match self {
+    pub fn effect(&self) -> Effect {
+        match *self {
             Self::Erroring {
                 status,
                 share,
@@ -331,10 +414,17 @@ impl Becomes {
                 from: PartitionFrom::ControlPlane,
             } => Effect::Node(NodeTrouble::CutOff),
             Self::Drained => Effect::Node(NodeTrouble::Drain),
+            Self::AgentDown => Effect::Node(NodeTrouble::AgentDown),
+            Self::AgentHung => Effect::Node(NodeTrouble::AgentHung),
+            Self::AgentSlow { by } => Effect::Node(NodeTrouble::AgentSlow(by)),
+            Self::ToBeDeleted => Effect::Node(NodeTrouble::ToBeDeleted),
             Self::RolledOut { broken: false } => Effect::RollOut(PodCondition::Serving),
             Self::RolledOut { broken: true } => {
                 Effect::RollOut(PodCondition::Erroring(Erroring::default()))
             }
+            Self::ReplacedBy { .. } => Effect::Replace,
+            Self::Forwarding { .. } => Effect::Forward,
+            Self::LeaderChanged => Effect::LeaderChange,
         }
     }
 }
@@ -351,6 +441,9 @@ impl Effect {
             | Self::Untrack => "pods",
             Self::Node(_) => "a node",
             Self::RollOut(_) => "a Deployment",
+            Self::Replace => "a target group",
+            Self::Forward => "a rule",
+            Self::LeaderChange => "the controller",
         }
     }
 
@@ -363,7 +456,11 @@ impl Effect {
             Self::Delete => Some(What::Delete(pods, SimDuration::ZERO)),
             Self::Unselect => Some(What::Unselect(pods)),
             Self::Untrack => Some(What::Untrack(pods)),
-            Self::Node(_) | Self::RollOut(_) => None,
+            Self::Node(_)
+            | Self::RollOut(_)
+            | Self::Replace
+            | Self::Forward
+            | Self::LeaderChange => None,
         }
     }
 
@@ -375,6 +472,9 @@ impl Effect {
                 | Self::Unselect
                 | Self::Untrack
                 | Self::RollOut(_)
+                | Self::Replace
+                | Self::Forward
+                | Self::LeaderChange
                 | Self::Node(NodeTrouble::KubeletRestart | NodeTrouble::Drain)
         )
     }
@@ -387,6 +487,9 @@ impl Selector {
             Self::Pod { .. } | Self::Pods { .. } | Self::Busiest { .. } => "pods",
             Self::Node { .. } => "a node",
             Self::Deployment { .. } => "a Deployment",
+            Self::TargetGroup { .. } => "a target group",
+            Self::Rule { .. } => "a rule",
+            Self::Controller => "the controller",
         }
     }
 }

@@ -55,10 +55,14 @@ pub const WATCH: StreamName = StreamName::new("watch");
 pub const SLICE_SYNC: StreamName = StreamName::new("slice sync");
 /// What a node's agent takes for a version; `entity` is Service and node, `draw` the version.
 pub const AGENT: StreamName = StreamName::new("agent");
+/// When the liveness probe of a node's agent finds that it hangs; `entity` is the node, `draw` when it began, in nanoseconds.
+pub const AGENT_LIVENESS: StreamName = StreamName::new("agent liveness");
 /// The load balancer controller's watch; `entity` is the target group, `draw` the how-manieth event.
 pub const CONTROLLER_WATCH: StreamName = StreamName::new("controller watch");
-/// From an API call to a load balancer node; `entity` is the view, `draw` the how-manieth change.
+/// From an API call to a load balancer node; `entity` is target group and load balancer node, `draw` the how-manieth call.
 pub const PROPAGATION: StreamName = StreamName::new("propagation");
+/// From a change of a rule to a load balancer node; `entity` is the fault that changes it, `draw` the load balancer node.
+pub const RULE_PROPAGATION: StreamName = StreamName::new("rule propagation");
 /// Where the passes of the node lifecycle controller lie.
 pub const NODE_MONITOR: StreamName = StreamName::new("node monitor");
 /// How old a node's lease is when it falls silent, and how long it takes to come back; `entity` is the node.
@@ -74,7 +78,7 @@ pub const NODE_TIE: StreamName = StreamName::new("node tie");
 pub const POD_UID: StreamName = StreamName::new("pod uid");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 30] = [
+pub const ALL: [StreamName; 32] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -97,8 +101,10 @@ pub const ALL: [StreamName; 30] = [
     WATCH,
     SLICE_SYNC,
     AGENT,
+    AGENT_LIVENESS,
     CONTROLLER_WATCH,
     PROPAGATION,
+    RULE_PROPAGATION,
     NODE_MONITOR,
     LEASE,
     SANDBOX_STOP,

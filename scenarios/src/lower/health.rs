@@ -2,7 +2,7 @@
 
 use sim_core::SimTime;
 use sim_models::control::deployment;
-use sim_models::fault::{self, Busiest, Effect, Fault, NodeTrouble, Selector, What};
+use sim_models::fault::{self, Becomes, Busiest, Effect, Fault, NodeTrouble, Selector, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{Health, Scheduled, Workload};
@@ -51,6 +51,7 @@ pub(super) fn lower(
         aws_controller: load_balancer.controller.clone(),
         workloads: workloads.collect(),
         target_groups: groups.map(|group| group.health()).collect(),
+        actions: super::actions(scenario),
     }))
 }
 
@@ -63,7 +64,13 @@ fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
         scenario.faults.iter().any(|fault| match &fault.on {
             Selector::Node { .. } => !matches!(
                 fault.becomes.effect(),
-                Effect::Node(NodeTrouble::KubeletRestart)
+                Effect::Node(
+                    NodeTrouble::KubeletRestart
+                        | NodeTrouble::AgentDown
+                        | NodeTrouble::AgentHung
+                        | NodeTrouble::AgentSlow(_)
+                        | NodeTrouble::ToBeDeleted
+                )
             ),
             Selector::Deployment { name: rolled } => rolled == name,
             Selector::Pod { deployment, .. }
@@ -71,6 +78,7 @@ fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
             | Selector::Busiest { deployment, .. } => {
                 deployment == name && fault.becomes.effect() == Effect::Delete
             }
+            Selector::TargetGroup { .. } | Selector::Rule { .. } | Selector::Controller => false,
         })
     };
     let any = scenario.deployments.names().any(replaced);
@@ -102,7 +110,7 @@ pub(crate) fn is_watched(scenario: &Scenario) -> bool {
                 .into_iter()
                 .any(Option::is_some)
         })
-        || groups.any(|group| group.health_check.is_some())
+        || groups.any(|group| group.health_check.is_some() || group.anomaly_mitigation)
 }
 
 /// A fault with its things found; `None` where all its pods are Pending.
@@ -113,7 +121,31 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
         (Effect::RollOut(condition), Selector::Deployment { name }) => {
             What::RollOut(deployment(scenario, name)?, condition)
         }
-        (Effect::Node(_) | Effect::RollOut(_), _) => return None,
+        (Effect::Replace, Selector::TargetGroup { name }) => {
+            let Becomes::ReplacedBy { group } = &written.becomes else {
+                return None;
+            };
+            let names = super::Names { scenario };
+            What::Replace {
+                old: names.target_group(name),
+                new: names.target_group(group),
+            }
+        }
+        (Effect::Forward, Selector::Rule { index }) => {
+            let Becomes::Forwarding { to } = &written.becomes else {
+                return None;
+            };
+            What::Forward(index + 1, super::action(scenario, to))
+        }
+        (Effect::LeaderChange, Selector::Controller) => What::LeaderChange,
+        (
+            Effect::Node(_)
+            | Effect::RollOut(_)
+            | Effect::Replace
+            | Effect::Forward
+            | Effect::LeaderChange,
+            _,
+        ) => return None,
         (
             effect,
             Selector::Busiest {
@@ -153,9 +185,12 @@ fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<
             pods.truncate((pods.len() as f64 * share).round() as usize);
             pods
         }
-        Selector::Busiest { .. } | Selector::Node { .. } | Selector::Deployment { .. } => {
-            Vec::new()
-        }
+        Selector::Busiest { .. }
+        | Selector::Node { .. }
+        | Selector::Deployment { .. }
+        | Selector::TargetGroup { .. }
+        | Selector::Rule { .. }
+        | Selector::Controller => Vec::new(),
     }
 }
 

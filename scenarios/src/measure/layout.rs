@@ -399,6 +399,9 @@ fn asked(blueprint: &Blueprint) -> Vec<bool> {
     for group in classes.filter_map(|class| class.target_group) {
         asked[blueprint.target_groups[group].service.index()] = true;
     }
+    for group in blueprint.groups_to_come() {
+        asked[blueprint.target_groups[group].service.index()] = true;
+    }
     asked
 }
 

@@ -1,6 +1,6 @@
 //! T014 and T028: a fault on a thing that is not there, or that it cannot happen to.
 
-use sim_models::fault::{Config, Selector};
+use sim_models::fault::{Becomes, Config, Selector};
 
 use super::Subject;
 use super::dangling_name::must_exist;
@@ -12,6 +12,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let index = index.to_string();
         names(subject, fault, &index, found);
         fits(subject, fault, &index, found);
+        changes(subject, fault, &index, found);
         number(subject, fault, &index, found);
     }
 }
@@ -23,7 +24,10 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         | Selector::Pods { deployment, .. }
         | Selector::Busiest { deployment, .. } => ("deployment", deployment),
         Selector::Deployment { name } => ("name", name),
-        Selector::Node { .. } => return,
+        Selector::TargetGroup { name } => {
+            return group_exists(subject, &["faults", index, "on", "name"], name, found);
+        }
+        Selector::Node { .. } | Selector::Rule { .. } | Selector::Controller => return,
     };
     let names = subject.scenario.deployments.names();
     let path = ["faults", index, "on", field];
@@ -36,6 +40,46 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         names,
         found,
     );
+}
+
+fn group_exists(subject: &Subject<'_>, path: &[&str], name: &str, found: &mut Vec<Diagnostic>) {
+    let defined = ["load_balancer", "target_groups"];
+    let names = subject.target_groups().map(|(name, _)| name);
+    must_exist(subject, path, name, "target group", &defined, names, found);
+}
+
+/// The target groups that a change of rules names exist, and one that comes is not there before.
+fn changes(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Diagnostic>) {
+    match &fault.becomes {
+        Becomes::Forwarding { to } => {
+            for (group, _) in to.groups() {
+                group_exists(subject, &["faults", index, "becomes", "to"], group, found);
+            }
+            if !to.is_right() {
+                found.push(
+                    Diagnostic::error(code::OUT_OF_RANGE, "a rule forwards to one to five groups")
+                        .label(
+                            subject.at(&["faults", index, "becomes", "to"]),
+                            "expected weights from 0 to 999, not all of them 0",
+                        ),
+                );
+            }
+        }
+        Becomes::ReplacedBy { group } => {
+            let path = ["faults", index, "becomes", "group"];
+            group_exists(subject, &path, group, found);
+            let rules = subject.scenario.load_balancer.rules.iter();
+            let mut named = rules.flat_map(|rule| rule.forward.groups());
+            if named.any(|(name, _)| name == group) {
+                let message = format!("the target group {group:?} is there from the beginning");
+                found.push(Diagnostic::error(code::BAD_FAULT, message).label(
+                    subject.at(&path),
+                    "expected a group to which no rule forwards: it comes with this change",
+                ));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What becomes of the thing can become of such a thing.
@@ -91,13 +135,24 @@ fn number(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Di
             (u64::from(deployment.replicas.get()), *index, "pods")
         }
         Selector::Node { index } => (subject.nodes(), *index, "nodes"),
-        Selector::Pods { .. } | Selector::Busiest { .. } | Selector::Deployment { .. } => return,
+        Selector::Rule { index } => {
+            let rules = subject.scenario.load_balancer.rules.len();
+            (rules as u64, *index, "rules")
+        }
+        Selector::Pods { .. }
+        | Selector::Busiest { .. }
+        | Selector::Deployment { .. }
+        | Selector::TargetGroup { .. }
+        | Selector::Controller => return,
     };
     if u64::from(given) >= there {
         let message = format!("there are {there} {what}, counted from 0");
         found.push(Diagnostic::error(code::BAD_FAULT, message).label(
             subject.at(&["faults", index, "on", "index"]),
-            format!("expected 0 to {}", there - 1),
+            match there.checked_sub(1) {
+                Some(last) => format!("expected 0 to {last}"),
+                None => "there is none".to_owned(),
+            },
         ));
     }
 }

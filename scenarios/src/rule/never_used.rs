@@ -1,5 +1,6 @@
 //! T107: things that nothing refers to.
 
+use sim_models::fault::Becomes;
 use sim_models::request::load_balancer::RuleConfig;
 
 use super::Subject;
@@ -30,7 +31,13 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (name, _) in subject.target_groups() {
         let rules = &scenario.load_balancer.rules;
         let forwards = |rule: &RuleConfig| rule.forward.groups().any(|(group, _)| group == name);
-        if !rules.is_empty() && !rules.iter().any(forwards) {
+        let mut faults = scenario.faults.iter();
+        let comes_later = faults.any(|fault| match &fault.becomes {
+            Becomes::ReplacedBy { group } => group == name,
+            Becomes::Forwarding { to } => to.groups().any(|(group, _)| group == name),
+            _ => false,
+        });
+        if !rules.is_empty() && !rules.iter().any(forwards) && !comes_later {
             let path = ["load_balancer", "target_groups", name];
             unused(
                 &path,

@@ -106,6 +106,16 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             &path,
             "\"0s\" with another algorithm than `RoundRobin`: the ALB refuses both together",
         );
+        must(
+            !group.anomaly_mitigation || group.algorithm == Algorithm::WeightedRandom,
+            &["load_balancer", "target_groups", name, "anomaly_mitigation"],
+            "false with another algorithm than `WeightedRandom`: the ALB refuses both together",
+        );
+        must(
+            group.anomaly.window >= group.anomaly.interval,
+            &["load_balancer", "target_groups", name, "anomaly", "window"],
+            "at least as long as `interval`",
+        );
         let check = group.health_check.as_ref();
         must(
             check.is_none_or(|check| check.timeout < check.interval),

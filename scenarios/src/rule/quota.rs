@@ -8,16 +8,13 @@ use crate::diagnostic::Diagnostic;
 
 /// Target groups of a load balancer. Source: AWS, "Quotas for your Application Load Balancers".
 const TARGET_GROUPS: usize = 100;
-/// Targets of a target group that registers instances or addresses; targets of a load balancer. Source: the same.
-const TARGETS: u64 = 1000;
-/// Rules of a load balancer, the default rule not counted. Source: the same.
-const RULES: usize = 100;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let load_balancer = &subject.scenario.load_balancer;
+    let quotas = load_balancer.quotas;
     let mut exceeds = |number: u64, quota: u64, path: &[&str], what: &str, help: &str| {
         if number > quota {
-            let message = format!("{number} {what}, and the quota of AWS is {quota}");
+            let message = format!("{number} {what}, and the quota is {quota}");
             let diagnostic = Diagnostic::warning(code::QUOTA, message)
                 .label(subject.key(path), format!("{number} {what}"));
             found.push(diagnostic.help(help));
@@ -33,17 +30,17 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let path = ["load_balancer", "target_groups", name];
         exceeds(
             targets,
-            TARGETS,
+            quotas.targets_per_group,
             &path,
             "targets in one target group",
-            "ask AWS to raise it, or limit the nodes that are registered",
+            "ask AWS to raise it, and say so in `load_balancer.quotas`; or limit the nodes that are registered",
         );
     }
     let groups = ["load_balancer", "target_groups"];
     if load_balancer.target_groups.len() > 1 {
         exceeds(
             all,
-            TARGETS,
+            quotas.targets,
             &groups,
             "targets of one load balancer",
             "with `Instance` every node counts once for every target group",
@@ -60,10 +57,10 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let rules = load_balancer.rules.len();
     exceeds(
         rules as u64,
-        RULES as u64,
+        quotas.rules,
         &["load_balancer", "rules"],
         "rules of one load balancer",
-        "ask AWS to raise it",
+        "ask AWS to raise it, and say so in `load_balancer.quotas`",
     );
 }
 

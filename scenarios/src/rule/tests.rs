@@ -338,6 +338,10 @@ fn limits_of_aws_and_kubernetes_are_known() {
     ];
     let codes: Vec<Code> = warnings(&large).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, [code::BEYOND_KUBERNETES, code::QUOTA]);
+    let raised = "load_balancer.quotas=(targets: 9000, targets_per_group: 9000)";
+    let large: Vec<&str> = large.iter().copied().chain([raised]).collect();
+    let codes: Vec<Code> = warnings(&large).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [code::BEYOND_KUBERNETES]);
 }
 
 #[test]

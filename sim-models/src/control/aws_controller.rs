@@ -46,6 +46,12 @@ pub struct Config {
     /// Source: AWS Load Balancer Controller, flag `targetgroupbinding-requeue-duration`.
     pub requeue: SimDuration,
 
+    /// How long nothing is written when the leader is lost: until another replica holds the lease and has looked at everything.
+    ///
+    /// Range: 0 and up; plausible "15s" to "20min". Default: "60s".
+    /// Source: AWS Load Balancer Controller, "Scaling": 15 s to 2 minutes; kubernetes-sigs/aws-load-balancer-controller#3326 for the longest.
+    pub leader_failover: SimDuration,
+
     /// Nodes in state Unknown are used when no other is left.
     ///
     /// Default: true.
@@ -75,6 +81,12 @@ pub struct Api {
     /// Assumption: between the two calls that log stamps show.
     pub describe: SimDuration,
 
+    /// Duration of a call that creates a target group or changes a rule.
+    ///
+    /// Range: 0 and up; plausible 50 to 500 ms. Default: "100ms".
+    /// Assumption: as long as DescribeTargetHealth.
+    pub modify: SimDuration,
+
     /// Register and Deregister calls of all groups together, in the long run.
     ///
     /// Range: above 0. Default: "4/s".
@@ -94,6 +106,7 @@ impl Default for Api {
             register: SimDuration::from_millis(200),
             deregister: SimDuration::from_millis(40),
             describe: SimDuration::from_millis(100),
+            modify: SimDuration::from_millis(100),
             rate: Rate::per_second(4.0).expect("4 is above 0"),
             burst: 20,
         }
@@ -109,8 +122,19 @@ impl Default for Config {
             api: Api::default(),
             readiness_gate: false,
             requeue: SimDuration::from_secs(15),
+            leader_failover: SimDuration::from_secs(60),
             endpoints_fail_open: true,
         }
+    }
+}
+
+impl Config {
+    /// How long the group of a deleted binding outlives the deregistration of its targets.
+    ///
+    /// Source: AWS Load Balancer Controller, `pkg/deploy/elbv2/target_group_binding_manager.go`: it looks every 200 ms whether the binding
+    /// is gone, and then deletes the group, which drops its connections ("Blue/green" guide).
+    pub fn deletion(&self) -> SimDuration {
+        SimDuration::from_millis(200) + self.api.modify
     }
 }
 

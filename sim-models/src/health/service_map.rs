@@ -4,6 +4,8 @@
 //! published versions and of its own delays, so a change costs no event on any node: whoever asks
 //! computes what the node knows by then.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration, SimTime};
@@ -23,6 +25,49 @@ pub struct Config {
     /// Range: 0 and up; plausible 1 to 10 ms. Default: "5ms".
     /// Assumption: no source below the reflector's wait.
     pub reconcile: Dist,
+
+    /// The probe by which the kubelet notices that the agent hangs, and restarts it.
+    pub liveness: Liveness,
+}
+
+/// The liveness probe of the agent itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Liveness {
+    /// Time between two probes.
+    ///
+    /// Range: above 0. Default: "30s".
+    /// Source: Cilium 1.19, Helm chart, `livenessProbe.periodSeconds`.
+    pub period: SimDuration,
+
+    /// Failures in a row after which the agent is restarted.
+    ///
+    /// Range: 1 and up. Default: 10.
+    /// Source: Cilium 1.19, Helm chart, `livenessProbe.failureThreshold`.
+    pub failure_threshold: NonZeroU32,
+
+    /// Silence that counts as a failure.
+    ///
+    /// Range: above 0. Default: "5s".
+    /// Source: Cilium 1.19, Helm chart, the agent's DaemonSet.
+    pub timeout: SimDuration,
+}
+
+impl Liveness {
+    /// From the first probe that fails until the agent is restarted.
+    pub fn after_first(&self) -> SimDuration {
+        self.period * u64::from(self.failure_threshold.get() - 1) + self.timeout
+    }
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self {
+            period: SimDuration::from_secs(30),
+            failure_threshold: NonZeroU32::new(10).expect("10 is not 0"),
+            timeout: SimDuration::from_secs(5),
+        }
+    }
 }
 
 impl Default for Config {
@@ -30,6 +75,7 @@ impl Default for Config {
         Self {
             reflector_wait: SimDuration::from_millis(500),
             reconcile: Dist::Constant(SimDuration::from_millis(5)),
+            liveness: Liveness::default(),
         }
     }
 }
@@ -83,6 +129,11 @@ impl Cursor {
             self = self.next(history, wait)?;
         }
         Some(self.since)
+    }
+
+    /// The agent is back and lists everything: what it has not learnt yet arrives now, all at once.
+    pub fn lists_anew(&mut self, now: SimTime) {
+        self.arrived = self.arrived.max(now);
     }
 
     /// The next batch: the versions that arrive before the wait after the first of them is over.
@@ -172,6 +223,19 @@ mod tests {
         };
         let knows = |version| Cursor::default().knows_at(&history, SimDuration::ZERO, version);
         assert_eq!((knows(1), knows(2)), (Some(at(1_905)), Some(at(1_905))));
+    }
+
+    #[test]
+    fn an_agent_that_lists_anew_learns_everything_at_once() {
+        // Versions of 1 s and 3 s were published while it was away. It is back at 10 s, waits 500 ms and writes for 5 ms.
+        let history = Fixed {
+            published: vec![0, 1_000, 3_000],
+            watch: vec![0, 10, 10],
+        };
+        let mut cursor = Cursor::default();
+        cursor.lists_anew(at(10_000));
+        let version = |now| cursor.advance(&history, WAIT, at(now)).version;
+        assert_eq!([version(10_504), version(10_505)], [0, 2]);
     }
 
     #[test]

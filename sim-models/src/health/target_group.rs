@@ -11,7 +11,7 @@ use sim_core::{Dist, SimDuration};
 
 use super::health_check;
 use super::threshold::Streak;
-use crate::request::balance::slow_start;
+use crate::request::balance::{anomaly, slow_start};
 
 /// What a target group says about health and registration.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +24,28 @@ pub struct Config {
     pub register_propagation: Dist,
     /// From the API's answer to a deregistration until a load balancer node sends no new request.
     pub deregister_propagation: Dist,
+    /// From the API's answer to a change of a rule that forwards to the group until a load balancer node applies it.
+    pub rule_propagation: Dist,
     /// Below these a load balancer node fails open.
     pub minimum_healthy_targets: MinimumHealthyTargets,
     /// Whether a group that fails open also sends to targets that no check has seen yet.
     pub fail_open_includes_initial: bool,
+    /// What becomes of a request to a group that holds draining targets only.
+    pub only_draining: OnlyDraining,
     /// The growing share of a target that has just become healthy.
     pub slow_start: slow_start::Config,
+    /// Automatic target weights; `None` where they are off.
+    pub anomaly: Option<anomaly::Config>,
+}
+
+/// What becomes of a request to a group that holds draining targets only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnlyDraining {
+    /// The load balancer answers 503.
+    #[default]
+    Unavailable,
+    /// It goes to one of them.
+    FailOpen,
 }
 
 /// When a load balancer node stops to trust its checks.
@@ -81,9 +97,12 @@ impl Default for Config {
             deregistration_delay: deregistration_delay(),
             register_propagation: register_propagation(),
             deregister_propagation: deregister_propagation(),
+            rule_propagation: rule_propagation(),
             minimum_healthy_targets: MinimumHealthyTargets::default(),
             fail_open_includes_initial: true,
+            only_draining: OnlyDraining::default(),
             slow_start: slow_start::Config::default(),
+            anomaly: None,
         }
     }
 }
@@ -101,6 +120,11 @@ pub(crate) fn register_propagation() -> Dist {
 /// Default of the way of a deregistration.
 pub(crate) fn deregister_propagation() -> Dist {
     super::log_normal(2_000, 10_000)
+}
+
+/// Default of the way of a change of a rule.
+pub(crate) fn rule_propagation() -> Dist {
+    super::log_normal(1_500, 8_000)
 }
 
 /// The state of a target, as one load balancer node sees it.
@@ -218,6 +242,12 @@ pub fn eligible(states: impl Iterator<Item = TargetState> + Clone, config: &Conf
         TargetState::Initial => config.fail_open_includes_initial,
         TargetState::Draining | TargetState::Unused => false,
     });
+    let all = match config.only_draining {
+        OnlyDraining::FailOpen if all.is_empty() => {
+            positions(&|state| state == TargetState::Draining)
+        }
+        OnlyDraining::FailOpen | OnlyDraining::Unavailable => all,
+    };
     Eligible {
         fails_open: !all.is_empty(),
         positions: all,
@@ -293,6 +323,13 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(chosen(&[Initial, Draining], &strict), (vec![], false));
+        let open = Config {
+            only_draining: OnlyDraining::FailOpen,
+            ..Config::default()
+        };
+        assert_eq!(chosen(&[Unused, Draining], &open), (vec![1], true));
+        assert_eq!(chosen(&[Initial, Draining], &open), (vec![0], true));
+        assert_eq!(chosen(&[Unused], &open), (vec![], false));
     }
 
     #[test]

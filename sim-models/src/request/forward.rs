@@ -50,6 +50,14 @@ impl Forward {
         some.map(move |(group, weight)| (group, f64::from(weight) / all))
     }
 
+    /// Whether the load balancer accepts it: one to five groups, weights up to 999, one of them above 0.
+    pub fn is_right(&self) -> bool {
+        let weights = || self.groups.iter().map(|&(_, weight)| weight);
+        (1..=Self::MOST_GROUPS).contains(&self.groups.len())
+            && weights().all(|weight| weight <= Self::MOST_WEIGHT)
+            && weights().any(|weight| weight > 0)
+    }
+
     /// Whether only a name was written.
     pub fn is_plain(&self) -> bool {
         self.plain
@@ -133,6 +141,26 @@ mod tests {
         }
         assert!(serde_json::from_str::<Forward>(r#"{"web":-1}"#).is_err());
         assert!(serde_json::from_str::<Forward>("7").is_err());
+    }
+
+    #[test]
+    fn the_load_balancer_accepts_one_to_five_groups_with_weights_up_to_999() {
+        let right = |json| {
+            serde_json::from_str::<Forward>(json)
+                .expect("read")
+                .is_right()
+        };
+        for json in [r#""web""#, r#"{"a":0,"b":999}"#] {
+            assert!(right(json), "{json}");
+        }
+        for json in [
+            "{}",
+            r#"{"a":0}"#,
+            r#"{"a":1000}"#,
+            r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}"#,
+        ] {
+            assert!(!right(json), "{json}");
+        }
     }
 
     #[test]

@@ -99,6 +99,10 @@ pub struct Config {
     #[serde(default = "syn_retransmits")]
     pub syn_retransmit: Vec<SimDuration>,
 
+    /// Quotas of the account, where AWS has raised them: `check` warns where the load balancer would exceed them.
+    #[serde(default)]
+    pub quotas: Quotas,
+
     /// The AWS Load Balancer Controller, which registers targets.
     #[serde(default)]
     pub controller: aws_controller::Config,
@@ -111,6 +115,39 @@ pub struct Config {
     /// Default: everything goes to the only target group.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+}
+
+/// Quotas of a load balancer. That of 100 target groups cannot be raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Targets of the load balancer; a node counts once for each target group.
+    ///
+    /// Range: 1 and up. Default: 1000.
+    /// Source: AWS, "Quotas for your Application Load Balancers".
+    pub targets: u64,
+
+    /// Targets of a target group.
+    ///
+    /// Range: 1 and up. Default: 1000.
+    /// Source: AWS, "Quotas for your Application Load Balancers".
+    pub targets_per_group: u64,
+
+    /// Rules, the default action not counted.
+    ///
+    /// Range: 1 and up. Default: 100.
+    /// Source: AWS, "Quotas for your Application Load Balancers".
+    pub rules: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            targets: 1000,
+            targets_per_group: 1000,
+            rules: 100,
+        }
+    }
 }
 
 /// After this long without an answer to a connection attempt the load balancer gives up.
@@ -188,6 +225,18 @@ pub struct TargetGroupConfig {
     #[serde(default)]
     pub slow_start: balance::slow_start::Config,
 
+    /// Whether targets that fail more often than their peers get fewer requests (automatic target weights); with
+    /// `algorithm: WeightedRandom` only.
+    ///
+    /// Default: false.
+    /// Source: AWS, "Edit target group attributes", `load_balancing.algorithm.anomaly_mitigation`.
+    #[serde(default)]
+    pub anomaly_mitigation: bool,
+
+    /// Details of automatic target weights; read with `anomaly_mitigation: true` only.
+    #[serde(default)]
+    pub anomaly: balance::anomaly::Config,
+
     /// Sticky sessions.
     #[serde(default)]
     pub stickiness: stickiness::Config,
@@ -223,6 +272,13 @@ pub struct TargetGroupConfig {
     #[serde(default = "target_group::deregister_propagation")]
     pub deregister_propagation: Dist,
 
+    /// From the API's answer to a change of a rule that forwards to the group until a load balancer node applies it.
+    ///
+    /// Range: 0 and up; plausible 0.2 to 30 s. Default: LogNormal(median: "1.5s", p99: "8s").
+    /// Assumption: taken to be as slow as a registration.
+    #[serde(default = "target_group::rule_propagation")]
+    pub rule_propagation: Dist,
+
     /// When a load balancer node stops to trust its checks.
     #[serde(default)]
     pub target_group_health: target_group::TargetGroupHealth,
@@ -233,6 +289,13 @@ pub struct TargetGroupConfig {
     /// Assumption: not published; one report says so (open-guides/og-aws#116).
     #[serde(default = "yes")]
     pub fail_open_includes_initial: bool,
+
+    /// What becomes of a request to a group that holds draining targets only.
+    ///
+    /// Default: Unavailable.
+    /// Assumption: not published.
+    #[serde(default)]
+    pub only_draining: target_group::OnlyDraining,
 }
 
 impl TargetGroupConfig {
@@ -243,12 +306,15 @@ impl TargetGroupConfig {
             deregistration_delay: self.deregistration_delay,
             register_propagation: self.register_propagation.clone(),
             deregister_propagation: self.deregister_propagation.clone(),
+            rule_propagation: self.rule_propagation.clone(),
             minimum_healthy_targets: self
                 .target_group_health
                 .unhealthy_state_routing
                 .minimum_healthy_targets,
             fail_open_includes_initial: self.fail_open_includes_initial,
+            only_draining: self.only_draining,
             slow_start: self.slow_start,
+            anomaly: self.anomaly_mitigation.then_some(self.anomaly),
         }
     }
 }

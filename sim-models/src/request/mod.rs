@@ -26,6 +26,7 @@ pub mod overlay;
 pub mod pool;
 pub mod protocol;
 pub mod retry;
+pub mod rules;
 pub mod select;
 pub mod server;
 pub mod sharing;
@@ -292,6 +293,29 @@ impl Outcome {
             | Self::Drained => 502,
             Self::ConnectTimeout | Self::HandshakeTimeout | Self::ResponseTimeout => 504,
             Self::ClientTimeout => 460,
+        }
+    }
+
+    /// Whether it counts against its target: an answer of 500 and up, or no connection.
+    ///
+    /// Source: AWS, "Edit target group attributes", automatic target weights: 5xx of the target, TCP and TLS connection errors.
+    pub fn is_target_error(self) -> bool {
+        match self {
+            Self::Overloaded(status) | Self::PodError(status) => status >= 500,
+            Self::NodeRefused
+            | Self::ConnectTimeout
+            | Self::PodRefused
+            | Self::HandshakeTimeout => true,
+            Self::Ok
+            | Self::NoRule
+            | Self::WrongProtocol
+            | Self::NoTarget
+            | Self::StaleConnection
+            | Self::PodReset
+            | Self::Forgotten
+            | Self::ResponseTimeout
+            | Self::Drained
+            | Self::ClientTimeout => false,
         }
     }
 

@@ -305,6 +305,7 @@ impl Proxy {
             Self::KubeProxy { .. } => service_map::Config {
                 reflector_wait: sim_core::SimDuration::ZERO,
                 reconcile: crate::health::log_normal(150, 300),
+                ..service_map::Config::default()
             },
         }
     }

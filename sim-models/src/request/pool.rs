@@ -49,6 +49,18 @@ pub struct Config {
     /// Assumption: not published.
     pub pool_max_age: Option<SimDuration>,
 
+    /// What becomes of the idle connections to a target that turns unhealthy.
+    ///
+    /// Default: Keep.
+    /// Assumption: not published.
+    pub pool_on_unhealthy: PoolOnUnhealthy,
+
+    /// When idle connections to a target that is deregistered are closed.
+    ///
+    /// Default: AtPropagation.
+    /// Assumption: not published.
+    pub drain_idle_close: DrainIdleClose,
+
     /// Connections that carry many requests at once.
     pub http2: multiplex::Config,
 }
@@ -63,6 +75,26 @@ pub enum PoolPick {
     Fifo,
     /// Any, drawn evenly.
     Random,
+}
+
+/// What becomes of the idle connections to a target that turns unhealthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PoolOnUnhealthy {
+    /// They wait until the target is chosen again, or idle out.
+    #[default]
+    Keep,
+    /// The load balancer node closes them.
+    Close,
+}
+
+/// When idle connections to a target that is deregistered are closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DrainIdleClose {
+    /// When the load balancer node hears of it.
+    #[default]
+    AtPropagation,
+    /// When the deregistration delay is over, unless they idle out before.
+    AtDelayEnd,
 }
 
 /// What shares one pool.

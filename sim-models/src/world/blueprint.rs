@@ -9,7 +9,7 @@ use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
 use crate::control::{aws_controller, deployment, kubelet, node_lifecycle};
-use crate::fault::Fault;
+use crate::fault::{Fault, What};
 use crate::health::{endpoint_slice, probe, target_group};
 use crate::id::{
     Arena, DeploymentId, FaultId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId,
@@ -20,6 +20,7 @@ use crate::quantity::Bandwidth;
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
+use crate::request::rules::Action;
 use crate::request::{client, node_port, pool, server};
 
 /// Everything that one run needs, besides a seed.
@@ -92,6 +93,9 @@ pub struct Health {
     pub workloads: Arena<DeploymentId, Workload>,
     /// What each target group says about the health of its targets.
     pub target_groups: Arena<TargetGroupId, target_group::Config>,
+    /// The default action and those of the listener rules, where a fault changes some of them; else empty. A class then is what its rule
+    /// matches, and its `target_group` is where it is sent at first.
+    pub actions: Vec<Action>,
 }
 
 /// What a Deployment says about the health of its pods.
@@ -144,7 +148,14 @@ impl Health {
             target_groups: (0..target_groups)
                 .map(|_| target_group::Config::default())
                 .collect(),
+            actions: Vec::new(),
         }
+    }
+
+    /// Whether a target group is there from the beginning: no fault brings it.
+    pub fn is_there(&self, group: TargetGroupId) -> bool {
+        let mut faults = self.faults.iter();
+        !faults.any(|it| matches!(it.what, What::Replace { new, .. } if new == group))
     }
 }
 
@@ -363,6 +374,19 @@ impl Blueprint {
             });
         }
         places
+    }
+
+    /// Target groups to which faults turn the listener rules.
+    pub fn groups_to_come(&self) -> impl Iterator<Item = TargetGroupId> + '_ {
+        let faults = self.health.iter().flat_map(|health| health.faults.iter());
+        faults.flat_map(|fault| match &fault.what {
+            What::Replace { new, .. } => vec![*new],
+            What::Forward(_, action) => {
+                let some = action.iter().filter(|&&(_, weight)| weight > 0);
+                some.map(|&(group, _)| group).collect()
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// Entries that a target group may have in the course of a run.

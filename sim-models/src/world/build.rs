@@ -8,6 +8,7 @@ use super::event::Event;
 use super::health::Health;
 use super::patience::Lane;
 use super::population;
+use super::route;
 use super::tracking::Tracking;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
@@ -24,6 +25,7 @@ use crate::request::multiplex::Channels;
 use crate::request::node_port::{Endpoints, Proxy};
 use crate::request::pool::{self, Pools};
 use crate::request::protocol::Protocol;
+use crate::request::rules::Rules;
 use crate::request::select::Selector;
 use crate::request::select::affinity::Affinity;
 use crate::request::server::{Server, SlowStart, WhenFull};
@@ -83,6 +85,10 @@ pub struct World<R> {
     /// Connections that carry many requests at once; `None` where all targets speak HTTP/1.1.
     pub(super) channels: Option<Box<Channels>>,
     pub(super) servers: Arena<PodId, Server>,
+    /// Whether some target group has automatic target weights.
+    pub(super) mitigates: bool,
+    /// The listener rules; `None` where they stay as they are.
+    pub(super) rules: Option<Box<Rules>>,
     /// The health of things; `None` where nothing can go wrong and nobody looks.
     pub(super) health: Option<Box<Health>>,
 }
@@ -169,6 +175,7 @@ impl<R: Recorder> World<R> {
         let load_balancer_nodes = blueprint.load_balancer.nodes.len();
         let (populations, users) = populations(blueprint, &streams)?;
         let proxy_latency = &blueprint.load_balancer.proxy_latency;
+        let health = Health::new(blueprint, &streams)?.map(Box::new);
         Ok(Self {
             recorder,
             links: blueprint.links.clone(),
@@ -219,7 +226,9 @@ impl<R: Recorder> World<R> {
                     Server::new(server.discipline, server.workers)
                 })
                 .collect(),
-            health: Health::new(blueprint, &streams)?.map(Box::new),
+            rules: route::rules(blueprint).map(Box::new),
+            mitigates: health.as_ref().is_some_and(|it| it.mitigates()),
+            health,
             streams,
         })
     }

@@ -107,6 +107,8 @@ pub enum HealthEvent {
     Gone(PodId),
     /// A kubelet hears that a readiness gate of a pod has opened or closed.
     GateSeen(PodId),
+    /// The load balancer controller has made the calls for a change of rules.
+    RulesChanged(FaultId),
 }
 
 /// Deadlines in the order of time: those of each population, then those of the load balancer.
@@ -228,6 +230,7 @@ impl HealthEvent {
             Self::Sigterm(_) => "pod gets SIGTERM",
             Self::Gone(_) => "pod is gone",
             Self::GateSeen(_) => "readiness gate seen",
+            Self::RulesChanged(_) => "rules changed",
         }
     }
 
@@ -266,6 +269,7 @@ impl HealthEvent {
             Self::Schedule => (46, 0),
             Self::Assigned(pod) => (47, pod.index()),
             Self::GateSeen(pod) => (48, pod.index()),
+            Self::RulesChanged(fault) => (49, fault.index()),
         }
     }
 }

@@ -17,6 +17,7 @@ mod path;
 mod patience;
 mod population;
 mod requests;
+mod route;
 mod streams;
 mod tracking;
 mod upstream;

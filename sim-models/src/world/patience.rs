@@ -159,6 +159,24 @@ impl<R: Recorder> World<R> {
         }
     }
 
+    /// A request has another place from now on: whoever may give up on it looks there.
+    pub(super) fn move_deadlines(&mut self, from: RequestId, to: RequestId) {
+        let Request {
+            population,
+            serial,
+            attempt,
+            ..
+        } = self.requests[to];
+        let meant = (population, serial, attempt);
+        let deadlines = self.lanes.iter_mut().flat_map(|lane| &mut lane.deadlines);
+        for deadline in deadlines {
+            let of = (deadline.population, deadline.serial, deadline.attempt);
+            if deadline.request == from && of == meant {
+                deadline.request = to;
+            }
+        }
+    }
+
     /// The client has waited long enough, or the load balancer node has and answers in the target's place.
     fn give_up(&mut self, id: RequestId, lane: LaneId, agenda: &mut Agenda<'_, Event>) {
         let by_client = (lane.0 as usize) < self.populations.len();
@@ -199,6 +217,11 @@ impl<R: Recorder> World<R> {
         if let (Some(group), Some(target)) = (request.target_group, request.target) {
             let position = target.0 - self.groups[group].first_target;
             self.outstanding[group].end(request.load_balancer_node, position);
+            if self.mitigates
+                && let Some(health) = &mut self.health
+            {
+                health.note_answer(request, position, agenda.now());
+            }
             if let (Some(duration), Some(answered)) = (self.groups[group].stickiness, in_time)
                 && let Some(jar) = self.populations[request.population].jar_mut(request)
             {

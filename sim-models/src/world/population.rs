@@ -71,6 +71,8 @@ enum Pace {
 struct Class {
     /// Share of this class and all before it, in units of 2^-32.
     up_to: u64,
+    /// The priority of the rule that matches it; 0 for the default action.
+    rule: u32,
     goal: Option<(TargetGroupId, ServiceId)>,
     demand: Option<Sampler>,
 }
@@ -302,6 +304,27 @@ impl State {
         }
     }
 
+    /// The rule that matches a request, with a uniform share for its choice: what the draw of the class leaves open. `None` where none
+    /// matches.
+    pub(super) fn matched(&self, request: &Request) -> Option<(u32, f64)> {
+        let at = request.class as usize;
+        let Class {
+            up_to, rule, goal, ..
+        } = &self.classes[at];
+        goal.as_ref()?;
+        let from = at
+            .checked_sub(1)
+            .map_or(0, |before| self.classes[before].up_to);
+        let draw = u64::from(request.draws.word(word::CLASS));
+        // A retry has a draw of its own, which says nothing about its class.
+        let (from, up_to) = if (from..*up_to).contains(&draw) {
+            (from, *up_to)
+        } else {
+            (0, 1 << 32)
+        };
+        Some((*rule, (draw - from) as f64 / (up_to - from) as f64))
+    }
+
     fn class(&self, draw: u32) -> u32 {
         let at = self
             .classes
@@ -361,6 +384,7 @@ fn cumulate(
         });
         cumulated.push(Class {
             up_to: (sum / total * 4_294_967_296.0) as u64,
+            rule: class.rule,
             goal,
             demand: demand.transpose()?,
         });

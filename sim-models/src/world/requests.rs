@@ -23,6 +23,10 @@ impl<R: Recorder> World<R> {
             return self.bury(id, agenda);
         }
         request.stamp(Hop::LoadBalancer, now);
+        if self.rules.is_some() {
+            self.route(id, now);
+        }
+        let request = &self.requests[id];
         let Some(group_id) = request.target_group else {
             return self.fail(id, Outcome::NoRule, now, agenda);
         };
@@ -45,8 +49,9 @@ impl<R: Recorder> World<R> {
         let request = &self.requests[id];
         let node = request.load_balancer_node;
         let now = request.at(Hop::LoadBalancer);
+        let word = request.draws.word(word::TARGET);
         let health = self.health.as_mut();
-        let by_weight = health.and_then(|it| it.next_by_weight(group_id, node, now));
+        let by_weight = health.and_then(|it| it.next_by_weight(group_id, node, word, now));
         let group = &self.groups[group_id];
         let tried = request.target.map(|target| target.0 - group.first_target);
         let cursor = node.index() * self.groups.len() + group_id.index();
@@ -54,7 +59,7 @@ impl<R: Recorder> World<R> {
             count: group.targets,
             outstanding: self.outstanding[group_id].seen_by(node),
             tie: group.tie,
-            word: request.draws.word(word::TARGET),
+            word,
         };
         let cursor = &mut self.cursors[cursor];
         let eligible = self.health.as_ref().map(|it| it.eligible(group_id, node));

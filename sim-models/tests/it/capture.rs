@@ -64,6 +64,7 @@ fn world(pick: PoolPick, delay: SimDuration) -> Blueprint {
         agent: service_map::Config {
             reflector_wait: SimDuration::ZERO,
             reconcile: Dist::Constant(SimDuration::ZERO),
+            ..service_map::Config::default()
         },
     };
     let mut health = Health::new(1, 1);

@@ -1,16 +1,19 @@
 //! What holds of the models as a whole: laws, theory, and the recordings of the real components.
 
+mod agents;
 mod ages;
 mod capture;
 mod conformance;
 mod detection;
 mod errors;
+mod failing_targets;
 mod gates;
 mod health;
 mod invariants;
 mod journey;
 mod kube_proxy;
 mod layouts;
+mod leaving_nodes;
 mod patience;
 mod placement;
 mod rescheduling;
@@ -19,6 +22,7 @@ mod slow_start;
 mod spread;
 mod streams;
 mod support;
+mod switch;
 mod target_health;
 mod tracking;
 mod wire;

@@ -223,9 +223,11 @@ pub(crate) fn at_once(health: &mut Health) {
     controller.api.register = SimDuration::ZERO;
     controller.api.deregister = SimDuration::ZERO;
     controller.api.describe = SimDuration::ZERO;
+    controller.api.modify = SimDuration::ZERO;
     for group in health.target_groups.iter_mut() {
         group.register_propagation = none();
         group.deregister_propagation = none();
+        group.rule_propagation = none();
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use sim_core::SimDuration;
+use sim_core::{SimDuration, SimTime};
 use sim_models::health::target_group::TargetState;
 use sim_models::observe::{Health as Seen, Observation};
 
@@ -169,7 +169,8 @@ impl Health {
                 version, shown_at, ..
             } => {
                 self.published.note(began, since);
-                if let Some(&last) = shown_at.iter().max() {
+                // A node whose agent has stopped does not follow.
+                if let Some(&last) = shown_at.iter().max().filter(|&&last| last < SimTime::MAX) {
                     self.converged.note(began, since + (last - version.at));
                 }
             }

@@ -1,5 +1,6 @@
 //! How does a load balancer node spread requests over its targets?
 
+pub mod anomaly;
 pub mod least_outstanding;
 pub mod round_robin;
 pub mod slow_start;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use sim_core::{Agenda, SimDuration, SimTime, Streams};
 
+use super::agents::AgentAnswer;
 use super::{plan, share};
 use crate::health::health_check::{Cadence, Port};
 use crate::health::target_group::{TargetState, TargetView};
@@ -27,7 +28,6 @@ pub(super) struct View {
     checks: u64,
     /// Registrations and deregistrations that it has not heard of yet, in order.
     pub(super) pending: VecDeque<bool>,
-    pub(super) learns_at: SimTime,
     pub(super) changes: u64,
     pub(super) drains_at: SimTime,
 }
@@ -56,7 +56,6 @@ impl View {
             open: None,
             checks: 0,
             pending: VecDeque::new(),
-            learns_at: SimTime::ZERO,
             changes: 0,
             drains_at: SimTime::ZERO,
         }
@@ -117,9 +116,16 @@ impl<R: Recorder> World<R> {
         if !self.health().nodes[node].reachable() {
             return self.hold(request, agenda);
         }
+        let way = self.to_node(self.requests[request].load_balancer_node, node);
+        match self.health().nodes[node].agent() {
+            AgentAnswer::Answers => {}
+            AgentAnswer::Refuses => {
+                return self.fail(request, Outcome::NodeRefused, now + way * 2, agenda);
+            }
+            AgentAnswer::Hangs => return self.hold(request, agenda),
+        }
         let service = self.groups[group].service;
         let ready = self.active_on(service, node, now) > 0;
-        let way = self.to_node(self.requests[request].load_balancer_node, node);
         let outcome = if ready {
             Outcome::Ok
         } else {

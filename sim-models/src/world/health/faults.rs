@@ -15,8 +15,14 @@ use crate::world::event::{Event, HealthEvent};
 impl<R: Recorder> World<R> {
     /// A fault begins or ends.
     pub(super) fn on_fault(&mut self, id: FaultId, begins: bool, agenda: &mut Agenda<'_, Event>) {
-        self.tell(agenda.now(), observe::Health::Fault { fault: id, begins });
         let fault = self.health().faults[id].clone();
+        if let (What::Node(node, NodeTrouble::AgentHung), false) = (&fault.what, begins)
+            && !self.health().nodes[*node].suffers(id)
+        {
+            // Its kubelet has restarted it already.
+            return;
+        }
+        self.tell(agenda.now(), observe::Health::Fault { fault: id, begins });
         match fault.what {
             What::Pods(pods, condition) => {
                 for pod in pods {
@@ -67,6 +73,8 @@ impl<R: Recorder> World<R> {
                     self.health_mut().pods[pod].untracked_at = agenda.now();
                 }
             }
+            What::Replace { .. } | What::Forward(..) => self.change_ingress(id, agenda),
+            What::LeaderChange => self.lose_leader(agenda),
             What::ToBusiest(..) => unreachable!("the pod is chosen before the fault begins"),
             What::Exit(_)
             | What::Delete(..)
@@ -131,6 +139,7 @@ impl<R: Recorder> World<R> {
             Some(PodCondition::Hanging) => self.empty_queue(pod, false, agenda),
             Some(PodCondition::Refusing) => {
                 self.empty_queue(pod, false, agenda);
+                self.reset_work(pod, agenda);
                 self.close_connections(pod, now);
             }
             Some(PodCondition::Serving | PodCondition::Erroring(_) | PodCondition::Slow(_))

@@ -178,7 +178,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// A condition of a pod is patched: its kubelet will hear of it.
-    fn set_gate(
+    pub(super) fn set_gate(
         &mut self,
         pod: PodId,
         group: TargetGroupId,

@@ -366,6 +366,7 @@ impl<R: Recorder> World<R> {
             };
             self.tell(now, seen);
             self.empty_queue(pod, true, agenda);
+            self.reset_work(pod, agenda);
             self.close_connections(pod, now);
             self.plan_relist(pod, agenda);
         }

@@ -22,7 +22,10 @@ use crate::id::{
     TargetGroupId, ViewId,
 };
 use crate::observe::{self, Observation, Recorder};
+use crate::request::Request;
+use crate::request::node_port::Proxy;
 
+mod agents;
 mod checks;
 mod deployments;
 mod faults;
@@ -33,6 +36,7 @@ mod placing;
 mod pod;
 mod scheduling;
 mod slices;
+mod switch;
 mod targets;
 mod termination;
 mod trouble;
@@ -60,6 +64,8 @@ pub(super) struct Health {
     placing: Option<Placing>,
     lifecycle: nodes::Lifecycle,
     bucket: aws_controller::Bucket,
+    /// Until when the load balancer controller has no leader.
+    leaderless_until: SimTime,
     /// Probes and health checks on their way.
     pub(super) asked: u64,
     load_balancer_nodes: u32,
@@ -79,6 +85,9 @@ struct Settings {
     sync: Sampler,
     slices: endpoint_slice::Config,
     reflector_wait: SimDuration,
+    liveness: service_map::Liveness,
+    /// Whether pods get their network from the agent.
+    agent_wires_pods: bool,
     reconcile: Sampler,
     node_recovery: Sampler,
     default_toleration: SimDuration,
@@ -94,6 +103,7 @@ struct GroupSettings {
     first_check: Sampler,
     register: Sampler,
     deregister: Sampler,
+    rule: Sampler,
 }
 
 #[derive(Debug)]
@@ -109,7 +119,7 @@ impl Health {
         let Some(config) = &blueprint.health else {
             return Ok(None);
         };
-        let settings = Settings::new(config, &blueprint.proxy.agent())?;
+        let settings = Settings::new(config, &blueprint.proxy)?;
         let load_balancer_nodes = blueprint.load_balancer.nodes.len() as u32;
         let mut workloads = Arena::new();
         for (id, workload) in config.workloads.enumerate() {
@@ -133,6 +143,7 @@ impl Health {
             nodes: nodes::in_order(blueprint, config, streams),
             lifecycle: nodes::Lifecycle::new(&settings.lifecycle, streams),
             bucket: aws_controller::Bucket::new(&settings.controller.api),
+            leaderless_until: SimTime::ZERO,
             services: slices::published(blueprint),
             replica_sets: deployments::at_rest(blueprint, &pods),
             placing,
@@ -193,17 +204,39 @@ impl Health {
         !self.pods[pod].listening
     }
 
-    /// The target that is next by weight, where some are in slow start.
+    /// The target that is next by weight, where some are in slow start or fail more often than their peers. `word` is a 32-bit uniform
+    /// number.
     #[inline]
     pub(super) fn next_by_weight(
         &mut self,
         group: TargetGroupId,
         node: LoadBalancerNodeId,
+        word: u32,
         now: SimTime,
     ) -> Option<u32> {
         let binding = &mut self.groups[group];
-        let ramps = binding.ramps[node.index()].as_mut()?;
-        ramps.pick(&binding.eligible[node.index()].positions, now)
+        let positions = &binding.eligible[node.index()].positions;
+        if let Some(ramps) = &mut binding.ramps[node.index()] {
+            return ramps.pick(positions, now);
+        }
+        let weights = binding.weights.get_mut(node.index())?;
+        weights.pick(positions, word, now)
+    }
+
+    /// A target has answered a request, or has failed.
+    pub(super) fn note_answer(&mut self, request: &Request, position: u32, now: SimTime) {
+        let Some(group) = request.target_group else {
+            return;
+        };
+        let node = request.load_balancer_node.index();
+        if let Some(weights) = self.groups[group].weights.get_mut(node) {
+            weights.answered(position, request.outcome.is_target_error(), now);
+        }
+    }
+
+    /// Whether some target group has automatic target weights.
+    pub(super) fn mitigates(&self) -> bool {
+        self.groups.iter().any(|it| !it.weights.is_empty())
     }
 
     /// The targets that a load balancer node sends requests to, by position.
@@ -214,7 +247,8 @@ impl Health {
 }
 
 impl Settings {
-    fn new(config: &blueprint::Health, agent: &service_map::Config) -> Result<Self, RunError> {
+    fn new(config: &blueprint::Health, proxy: &Proxy) -> Result<Self, RunError> {
+        let agent = proxy.agent();
         let mut groups = Arena::new();
         for group in config.target_groups.iter() {
             let at = |name: &str| format!("load_balancer.target_groups.*.{name}");
@@ -223,6 +257,7 @@ impl Settings {
                 first_check: sampler(first_check, &at("health_check.first_check_delay"))?,
                 register: sampler(&group.register_propagation, &at("register_propagation"))?,
                 deregister: sampler(&group.deregister_propagation, &at("deregister_propagation"))?,
+                rule: sampler(&group.rule_propagation, &at("rule_propagation"))?,
                 config: group.clone(),
             });
         }
@@ -242,6 +277,8 @@ impl Settings {
             sync: sampler(&slices.sync, "cluster.endpoint_slice_controller.sync")?,
             slices: slices.clone(),
             reflector_wait: agent.reflector_wait,
+            liveness: agent.liveness,
+            agent_wires_pods: matches!(proxy, Proxy::Cilium { .. }),
             reconcile: sampler(&agent.reconcile, "cluster.proxy.Cilium.agent.reconcile")?,
             node_recovery: sampler(&config.node_recovery, "cluster.node_recovery")?,
             default_toleration: config.default_toleration,
@@ -332,6 +369,7 @@ impl<R: Recorder> World<R> {
             HealthEvent::Sigterm(pod) => self.on_sigterm(pod, agenda),
             HealthEvent::Gone(pod) => self.on_gone(pod, agenda),
             HealthEvent::GateSeen(pod) => self.on_gate_seen(pod, agenda),
+            HealthEvent::RulesChanged(fault) => self.on_rules_changed(fault, agenda),
         }
     }
 

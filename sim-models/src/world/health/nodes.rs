@@ -2,6 +2,7 @@
 
 use sim_core::{Agenda, SimDuration, SimTime, Streams};
 
+use super::agents::Lag;
 use super::{drawn, plan, share};
 use crate::cluster::condition::NodeCondition;
 use crate::control::aws_controller::NodeReady;
@@ -28,6 +29,8 @@ pub(super) struct Node {
     back_at: Option<SimTime>,
     evicts_at: Option<SimTime>,
     silences: u64,
+    /// When its agent was slow.
+    pub(super) lags: Vec<Lag>,
 }
 
 /// The node lifecycle controller at work.
@@ -58,6 +61,7 @@ pub(super) fn in_order(
             back_at: None,
             evicts_at: None,
             silences: 0,
+            lags: Vec::new(),
         })
         .collect()
 }
@@ -85,10 +89,30 @@ impl Node {
                 }
                 NodeTrouble::CutOff => condition.cut_off = true,
                 NodeTrouble::KubeletHung => condition.kubelet_hung = true,
-                NodeTrouble::KubeletRestart | NodeTrouble::Drain => {}
+                NodeTrouble::KubeletRestart
+                | NodeTrouble::Drain
+                | NodeTrouble::AgentDown
+                | NodeTrouble::AgentHung
+                | NodeTrouble::AgentSlow(_)
+                | NodeTrouble::ToBeDeleted => {}
             }
         }
         condition
+    }
+
+    /// What is wrong with it.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = NodeTrouble> + '_ {
+        self.troubles.iter().map(|&(_, trouble)| trouble)
+    }
+
+    /// Whether it carries the taint of a node that is about to be deleted.
+    pub(super) fn to_be_deleted(&self) -> bool {
+        self.troubles().any(|it| it == NodeTrouble::ToBeDeleted)
+    }
+
+    /// Whether a fault is in force on it.
+    pub(super) fn suffers(&self, fault: FaultId) -> bool {
+        self.troubles.iter().any(|&(by, _)| by == fault)
     }
 
     /// Whether its pods are to be deleted at this instant.
@@ -124,12 +148,22 @@ impl<R: Recorder> World<R> {
         begins: bool,
         agenda: &mut Agenda<'_, Event>,
     ) {
+        if begins && matches!(trouble, NodeTrouble::AgentDown | NodeTrouble::AgentHung) {
+            self.freeze_map(node, agenda.now());
+        }
         let before = self.health().nodes[node].condition();
         let troubles = &mut self.health_mut().nodes[node].troubles;
         if begins {
             troubles.push((fault, trouble));
         } else {
             troubles.retain(|&(by, _)| by != fault);
+        }
+        match trouble {
+            NodeTrouble::AgentDown | NodeTrouble::AgentHung | NodeTrouble::AgentSlow(_) => {
+                return self.on_agent_trouble(fault, node, trouble, begins, agenda);
+            }
+            NodeTrouble::ToBeDeleted => return self.nodes_changed(agenda),
+            _ => {}
         }
         let after = self.health().nodes[node].condition();
         if before.reports() && !after.reports() {

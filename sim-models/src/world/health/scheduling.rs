@@ -62,14 +62,17 @@ impl<R: Recorder> World<R> {
         plan(agenda, heard_at, HealthEvent::Assigned(pod));
     }
 
-    /// A kubelet hears of a pod that was bound to its node, and starts it. One that does not report does not hear either.
+    /// A kubelet hears of a pod that was bound to its node, and starts it. One that does not report does not hear either, and without the
+    /// agent that gives the pod its network it cannot start it.
     pub(super) fn on_assigned(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let streams = self.streams;
         let deployment = self.pods[pod].deployment;
         let health = self.health_mut();
         let it = &mut health.pods[pod];
-        if !it.awaits_kubelet(now) || !health.nodes[it.home].condition().reports() {
+        let home = &health.nodes[it.home];
+        let wires = !health.settings.agent_wires_pods || home.learns();
+        if !it.awaits_kubelet(now) || !home.condition().reports() || !wires {
             return;
         }
         it.is_heard_of();

@@ -2,6 +2,7 @@
 
 use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
 
+use super::nodes::Node;
 use super::{drawn, pair, plan};
 use crate::health::endpoint_slice::{Endpoint, PodStatus, Syncer, Version, Wake};
 use crate::health::service_map::{Cursor, History};
@@ -50,8 +51,16 @@ pub(super) fn published(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
         .collect()
 }
 
+impl Service {
+    /// A node's agent lists the endpoints anew.
+    pub(super) fn lists_anew(&mut self, node: NodeId, now: SimTime) {
+        self.cursors[node].lists_anew(now);
+    }
+}
+
 /// The history of a Service as one node's agent receives it.
 struct Received<'a> {
+    node: &'a Node,
     versions: &'a [Version],
     watch: &'a Sampler,
     reconcile: &'a Sampler,
@@ -66,7 +75,11 @@ impl History for Received<'_> {
 
     fn watch_delay(&self, version: u32) -> SimDuration {
         let draw = 2 * u64::from(version);
-        drawn(self.watch, self.streams, AGENT, self.entity, draw)
+        let delay = drawn(self.watch, self.streams, AGENT, self.entity, draw);
+        match self.published(version) {
+            Some(published) if !self.node.lags.is_empty() => delay + self.node.lag(published),
+            _ => delay,
+        }
     }
 
     fn reconcile(&self, version: u32) -> SimDuration {
@@ -88,8 +101,10 @@ impl<R: Recorder> World<R> {
         let wait = health.settings.reflector_wait;
         let it = &mut health.services[service];
         let cursor = it.cursors[node];
-        if cursor.version as usize + 1 < it.versions.len() {
+        let at = &health.nodes[node];
+        if cursor.version as usize + 1 < it.versions.len() && at.learns() {
             let received = Received {
+                node: at,
                 versions: &it.versions,
                 watch: &health.settings.watch,
                 reconcile: &health.settings.reconcile,
@@ -113,12 +128,16 @@ impl<R: Recorder> World<R> {
         self.health().services[service].versions[believed].serves(pod)
     }
 
-    /// When each node's service map follows a version.
+    /// When each node's service map follows a version, as far as it is known now: the end of time where its agent has stopped.
     fn shown_at(&self, service: ServiceId, version: u32) -> Vec<SimTime> {
         let health = self.health();
         let it = &health.services[service];
         let follows = |(node, cursor): (NodeId, &Cursor)| {
+            if !health.nodes[node].learns() {
+                return SimTime::MAX;
+            }
             let received = Received {
+                node: &health.nodes[node],
                 versions: &it.versions,
                 watch: &health.settings.watch,
                 reconcile: &health.settings.reconcile,

@@ -3,7 +3,7 @@
 use sim_core::{Agenda, SimTime, Streams};
 
 use super::checks::View;
-use super::{Health, Settings, drawn, plan};
+use super::{Health, Settings, drawn, pair, plan};
 use crate::control::aws_controller::{
     IpEndpoint, NodeSight, Registration, chosen, of_endpoint, of_node,
 };
@@ -12,9 +12,10 @@ use crate::id::{
     Arena, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId, ViewId,
 };
 use crate::observe::{self, Recorder};
+use crate::request::balance::anomaly::Weights;
 use crate::request::balance::slow_start::Ramps;
 use crate::request::load_balancer::TargetType;
-use crate::request::pool::Upstream;
+use crate::request::pool::{DrainIdleClose, PoolOnUnhealthy, Upstream};
 use crate::streams::{CONTROLLER_WATCH, PROPAGATION};
 use crate::world::blueprint::Blueprint;
 use crate::world::build::World;
@@ -37,13 +38,31 @@ pub(super) struct Binding {
     pub(super) eligible: Vec<Eligible>,
     /// Targets in slow start, by load balancer node; `None` where it is off.
     pub(super) ramps: Vec<Option<Ramps>>,
+    /// Automatic target weights, by load balancer node; empty where they are off.
+    pub(super) weights: Vec<Weights>,
+    /// Whether the group exists.
+    pub(super) life: Life,
     running: bool,
     again: bool,
     events: u64,
+    /// Calls of the load balancing API for this group so far, and when each load balancer node applies the last of them.
+    calls: u64,
+    pub(super) shown_at: Vec<SimTime>,
     /// What the pass under way has seen of readiness gates.
     pub(super) seen: Seen,
     /// When a pass is repeated because a readiness gate is closed.
     pub(super) repeats_at: Option<SimTime>,
+}
+
+/// Whether a target group exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Not yet.
+    Absent,
+    /// It does.
+    There,
+    /// Not any more: its binding is being deleted, or has been.
+    Deleted,
 }
 
 /// What a pass has seen of readiness gates.
@@ -100,7 +119,8 @@ pub(super) fn registered(
         };
         let interval = settings.groups[id].config.health_check.interval;
         let mut targets = Vec::new();
-        let registered = keys.len();
+        let is_there = blueprint.health.as_ref().is_none_or(|it| it.is_there(id));
+        let registered = if is_there { keys.len() } else { 0 };
         let keys = keys.into_iter().chain(spare_pods(blueprint, id));
         for (position, key) in keys.enumerate() {
             let first_view = ViewId::from_index(views.len());
@@ -121,14 +141,21 @@ pub(super) fn registered(
         };
         let slow_start = settings.groups[id].config.slow_start;
         let healthy = (0..targets.len()).map(|position| position < registered);
-        let ramps = Ramps::new(slow_start, healthy.collect());
+        let healthy: Vec<bool> = healthy.collect();
+        let anomaly = settings.groups[id].config.anomaly;
+        let weights = anomaly.map(|config| vec![Weights::new(config, healthy.clone()); nodes]);
+        let ramps = Ramps::new(slow_start, healthy);
         bindings.push(Binding {
             ramps: vec![ramps; nodes],
+            weights: weights.unwrap_or_default(),
             targets,
             eligible: vec![all; nodes],
+            life: if is_there { Life::There } else { Life::Absent },
             running: false,
             again: false,
             events: 0,
+            calls: 0,
+            shown_at: vec![SimTime::ZERO; nodes],
             seen: Seen::default(),
             repeats_at: None,
         });
@@ -178,6 +205,9 @@ impl Health {
         service: ServiceId,
         nodes: &Arena<NodeId, crate::cluster::topology::Node>,
     ) -> Vec<Key> {
+        if self.groups[group].life != Life::There {
+            return Vec::new();
+        }
         let fail_open = self.settings.controller.endpoints_fail_open;
         let by_pod = |pod: PodId| self.of_pod(service, pod);
         let first = self.groups[group].targets.first().map(|target| target.key);
@@ -205,7 +235,7 @@ impl Health {
         of_node(NodeSight {
             ready: self.nodes[node].ready,
             excluded: false,
-            to_be_deleted: false,
+            to_be_deleted: self.nodes[node].to_be_deleted(),
         })
     }
 
@@ -257,6 +287,9 @@ impl<R: Recorder> World<R> {
         let streams = self.streams;
         let health = self.health_mut();
         let it = &mut health.groups[group];
+        if it.life == Life::Absent {
+            return;
+        }
         it.events += 1;
         let (entity, draw) = (u64::from(group.0), 2 * it.events);
         let settings = &health.settings;
@@ -277,8 +310,13 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_reconcile(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let service = self.groups[group].service;
+        let is_led = now >= self.health().leaderless_until;
         let it = &mut self.health_mut().groups[group];
-        it.repeats_at = it.repeats_at.filter(|&at| at != now);
+        if !is_led || it.life == Life::Absent {
+            // The next leader will look at it.
+            return;
+        }
+        it.repeats_at = it.repeats_at.filter(|&at| at > now);
         if std::mem::replace(&mut self.health_mut().groups[group].again, true) {
             return;
         }
@@ -331,7 +369,9 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    /// An API call is answered at `called`: each load balancer node will hear of it in its own time.
+    /// An API call is answered at `called`: each load balancer node will hear of it in its own time, of all its targets at once.
+    ///
+    /// Assumption: changes of a group reach a load balancer node in the order of the calls.
     fn tell_load_balancer(
         &mut self,
         group: TargetGroupId,
@@ -341,23 +381,29 @@ impl<R: Recorder> World<R> {
         agenda: &mut Agenda<'_, Event>,
     ) {
         let streams = self.streams;
+        let health = self.health_mut();
+        let settings = &health.settings.groups[group];
+        let way = if registered {
+            &settings.register
+        } else {
+            &settings.deregister
+        };
+        let binding = &mut health.groups[group];
+        binding.calls += 1;
+        let draw = binding.calls;
+        for (node, shown_at) in binding.shown_at.iter_mut().enumerate() {
+            let entity = pair(group, LoadBalancerNodeId::from_index(node));
+            let delay = drawn(way, &streams, PROPAGATION, entity, draw);
+            *shown_at = (*shown_at).max(called + delay);
+        }
         for &position in positions {
-            let health = self.health_mut();
             health.groups[group].targets[position].registered = registered;
             for view in health.views_of(group, position) {
-                let settings = &health.settings.groups[group];
-                let way = if registered {
-                    &settings.register
-                } else {
-                    &settings.deregister
-                };
                 let it = &mut health.views[view];
                 it.changes += 1;
-                let (entity, draw) = (u64::from(view.0), it.changes);
-                let delay = drawn(way, &streams, PROPAGATION, entity, draw);
-                it.learns_at = it.learns_at.max(called + delay);
                 it.pending.push_back(registered);
-                plan(agenda, it.learns_at, HealthEvent::Learn(view));
+                let at = health.groups[group].shown_at[it.load_balancer_node.index()];
+                plan(agenda, at, HealthEvent::Learn(view));
             }
         }
     }
@@ -381,16 +427,33 @@ impl<R: Recorder> World<R> {
             }
         } else {
             it.view.deregistered();
-            it.drains_at = now + settings.config.deregistration_delay;
+            let delay = settings.config.deregistration_delay;
+            it.drains_at = now
+                + match health.groups[it.group].life {
+                    Life::Deleted => delay.min(health.settings.controller.deletion()),
+                    Life::There | Life::Absent => delay,
+                };
             plan(agenda, it.drains_at, HealthEvent::Drained(id));
             let (group, node, position) = (it.group, it.load_balancer_node, it.position);
-            let target = TargetId(self.groups[group].first_target + position);
-            let own = |upstream: &Upstream| {
-                upstream.target == target && upstream.load_balancer_node == node
-            };
-            self.close_idle_where(own, now);
+            if self.groups[group].upstream.drain_idle_close == DrainIdleClose::AtPropagation {
+                self.close_idle(group, position, node, now);
+            }
         }
         self.view_changed(id, now);
+    }
+
+    /// A load balancer node closes its idle connections to a target.
+    fn close_idle(
+        &mut self,
+        group: TargetGroupId,
+        position: u32,
+        node: LoadBalancerNodeId,
+        now: SimTime,
+    ) {
+        let target = TargetId(self.groups[group].first_target + position);
+        let own =
+            |upstream: &Upstream| upstream.target == target && upstream.load_balancer_node == node;
+        self.close_idle_where(own, now);
     }
 
     /// The deregistration delay of a target is over.
@@ -400,6 +463,9 @@ impl<R: Recorder> World<R> {
             it.view.drained();
             let (group, node, position) = (it.group, it.load_balancer_node, it.position);
             self.view_changed(id, agenda.now());
+            if self.groups[group].upstream.drain_idle_close == DrainIdleClose::AtDelayEnd {
+                self.close_idle(group, position, node, agenda.now());
+            }
             let target = TargetId(self.groups[group].first_target + position);
             self.cut_off(node, target, agenda);
         }
@@ -427,6 +493,13 @@ impl<R: Recorder> World<R> {
         binding.eligible[load_balancer_node.index()] = eligible;
         if let Some(ramps) = &mut binding.ramps[load_balancer_node.index()] {
             ramps.changed(position, state == TargetState::Healthy, now);
+        }
+        if let Some(weights) = binding.weights.get_mut(load_balancer_node.index()) {
+            weights.changed(position, state == TargetState::Healthy);
+        }
+        let closes = self.groups[group].upstream.pool_on_unhealthy == PoolOnUnhealthy::Close;
+        if closes && state == TargetState::Unhealthy {
+            self.close_idle(group, position, load_balancer_node, now);
         }
         let seen = observe::Health::Target {
             group,

@@ -11,7 +11,7 @@ use crate::request::load_balancer::{IcmpUnreachable, TargetType};
 use crate::request::node_port::NoBackendResponse;
 use crate::request::pool::Path;
 use crate::request::word;
-use crate::request::{Asker, Hop, Outcome};
+use crate::request::{Asker, Hop, Outcome, Request};
 use crate::streams::FAULT_SHARE;
 use crate::world::build::World;
 use crate::world::event::Event;
@@ -340,8 +340,6 @@ impl<R: Recorder> World<R> {
     }
 
     /// A worker is done: whether the pod is still there, and willing, to send the answer.
-    ///
-    /// Requests that a process had in work when it died are reset when their answer would have come.
     pub(in crate::world) fn can_answer(
         &mut self,
         id: RequestId,
@@ -412,6 +410,42 @@ impl<R: Recorder> World<R> {
                 self.hold(id, agenda);
             } else {
                 self.reset(id, agenda);
+            }
+        }
+    }
+
+    /// The kernel closes the connections of a process that has died, or closes them itself: requests in work are reset at once.
+    ///
+    /// The worker's own event finds a request that nobody waits for.
+    pub(super) fn reset_work(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        if self.servers[pod].sharing().is_some() {
+            // There all requests have left the server already.
+            return;
+        }
+        let in_work = |request: &Request| {
+            request.pod == Some(pod)
+                && request.asker == Asker::Client
+                // A request whose place is free is finished.
+                && !request.finished
+                && request.at(Hop::Started) > SimTime::ZERO
+                && request.at(Hop::Served) == SimTime::ZERO
+                && matches!(request.outcome, Outcome::Ok | Outcome::PodError(_))
+        };
+        let places = self.requests.places().filter(|(_, it)| in_work(it));
+        for id in places.map(|(id, _)| id).collect::<Vec<_>>() {
+            let left = &mut self.requests[id];
+            let request = left.clone();
+            left.abandoned = true;
+            left.finished = true;
+            left.connection = None;
+            left.target = None;
+            self.abandoned += 1;
+            let request = self.requests.insert(request);
+            self.move_deadlines(id, request);
+            if self.is_cut_off(pod, false) {
+                self.hold(request, agenda);
+            } else {
+                self.reset(request, agenda);
             }
         }
     }

@@ -158,6 +158,7 @@ impl PoolConfig {
             },
             pool_max_idle: self.max_idle,
             pool_max_requests: self.max_requests_per_connection,
+            ..pool::Config::default()
         }
     }
 }

@@ -206,5 +206,6 @@ fn upstream(lb: &LoadBalancer) -> pool::Config {
         },
         pool_max_idle: Some(lb.upstream_keepalive),
         pool_max_requests: Some(lb.keepalive_requests),
+        ..pool::Config::default()
     }
 }

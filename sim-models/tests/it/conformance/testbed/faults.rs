@@ -178,6 +178,7 @@ fn world(course: &Course, jitter: f64) -> Blueprint {
         agent: service_map::Config {
             reflector_wait: SimDuration::ZERO,
             reconcile: Dist::Constant(SimDuration::ZERO),
+            ..service_map::Config::default()
         },
     };
     let mut health = Health::new(1, 1);

@@ -328,6 +328,7 @@ fn agent(config: &Config) -> service_map::Config {
     service_map::Config {
         reflector_wait: wait,
         reconcile,
+        ..service_map::Config::default()
     }
 }
 
