@@ -272,7 +272,7 @@ impl Pools {
     /// Takes an idle connection of the load balancer node to the target, if there is one.
     ///
     /// `word` is a 32-bit uniform number; only `PoolPick::Random` looks at it.
-    #[inline]
+    #[inline(always)]
     pub fn take(
         &mut self,
         node: LoadBalancerNodeId,
@@ -298,7 +298,7 @@ impl Pools {
     }
 
     /// Puts a connection back as the last used one.
-    #[inline]
+    #[inline(always)]
     pub fn put_back(&mut self, id: UpstreamId) {
         let Upstream {
             load_balancer_node,
@@ -385,7 +385,7 @@ impl Pools {
         std::iter::successors(idle.oldest, |&id| self.connections[id].newer).nth(nth as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlink(&mut self, pool: usize, id: UpstreamId) {
         let Upstream { newer, older, .. } = self.connections[id];
         match newer {

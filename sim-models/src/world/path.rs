@@ -79,7 +79,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// One way from the load balancer node to the pod, with this request's jitter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn one_way(&self, id: RequestId, connection: UpstreamId) -> SimDuration {
         let upstream = self.pools.get(connection);
         let draws = &self.requests[id].draws;
@@ -93,18 +93,24 @@ impl<R: Recorder> World<R> {
     }
 
     /// One way from the pod to the load balancer node, without jitter: as it came, or straight from the pod's node.
-    #[inline]
+    #[inline(always)]
     pub(super) fn legs_back(&self, upstream: &Upstream) -> SimDuration {
         if self.returns_directly && upstream.second_hop {
-            let home = self.pods[upstream.pod].node;
-            let leg = self.to_node(upstream.load_balancer_node, home);
-            return leg + self.links.lookup + self.links.inside_node();
+            return self.straight_back(upstream);
         }
         upstream.first_leg + upstream.second_leg
     }
 
+    #[cold]
+    fn straight_back(&self, upstream: &Upstream) -> SimDuration {
+        let home = self.pods[upstream.pod].node;
+        self.to_node(upstream.load_balancer_node, home)
+            + self.links.lookup
+            + self.links.inside_node()
+    }
+
     /// One way from the pod to the load balancer node, with this request's jitter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn way_back(&self, id: RequestId) -> SimDuration {
         let request = &self.requests[id];
         let Some(connection) = request.connection else {
@@ -115,7 +121,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// One way from the pod to the load balancer node on a connection, with this request's jitter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn jittered_back(&self, id: RequestId, connection: UpstreamId) -> SimDuration {
         let legs = self.legs_back(self.pools.get(connection));
         let draw = self.requests[id].draws.unit32(word::WAY_BACK);

@@ -236,6 +236,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// Whether the client tries again.
+    #[inline]
     fn what_then(&mut self, id: RequestId) -> Then {
         let request = &mut self.requests[id];
         let known_at = request.at(Hop::Answered);
@@ -251,6 +252,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// Plans what follows.
+    #[inline(always)]
     pub(super) fn go_on(&mut self, then: Then, agenda: &mut Agenda<'_, Event>) {
         match then {
             Then::Nothing => {}

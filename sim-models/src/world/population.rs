@@ -107,12 +107,16 @@ impl Call {
         }
     }
 
+    #[inline]
     fn request(
         &self,
-        draws: Block,
+        draws: &Block,
+        now: SimTime,
         client_connection: Connection,
         client_one_way: SimDuration,
     ) -> Request {
+        let mut stamps = [SimTime::ZERO; Hop::COUNT];
+        stamps[Hop::Client as usize] = now;
         Request {
             population: self.population,
             serial: self.serial,
@@ -136,9 +140,9 @@ impl Call {
             demand: self.demand,
             asked: self.asked,
             retried: false,
-            stamps: [SimTime::ZERO; Hop::COUNT],
+            stamps,
             outcome: Outcome::Ok,
-            draws,
+            draws: *draws,
             client_one_way,
             client_connection,
             user: self.user,
@@ -406,7 +410,7 @@ impl<R: Recorder> World<R> {
         let draws = population.next;
         population.next = population.blocks.draw();
         let next = population.next_instant();
-        self.bear(id, draws, None, agenda);
+        self.bear(id, &draws, None, agenda);
         if let Some(next) = next
             && self.populations[id].goes_on(next)
         {
@@ -420,7 +424,7 @@ impl<R: Recorder> World<R> {
         let (id, asked) = (asker.population, asker.asked);
         if self.populations[id].goes_on(agenda.now()) {
             let draws = self.streams.block(REQUESTS, closed_entity(user.0), asked);
-            self.bear(id, draws, Some(user), agenda);
+            self.bear(id, &draws, Some(user), agenda);
         }
     }
 
@@ -440,7 +444,7 @@ impl<R: Recorder> World<R> {
     fn bear(
         &mut self,
         id: PopulationId,
-        draws: Block,
+        draws: &Block,
         user: Option<UserId>,
         agenda: &mut Agenda<'_, Event>,
     ) {
@@ -471,7 +475,7 @@ impl<R: Recorder> World<R> {
         let call = self.calls[id];
         self.calls.remove(id);
         let draws = self.draws_of_retry(&call);
-        self.issue(&call, draws, agenda);
+        self.issue(&call, &draws, agenda);
     }
 
     /// How long a client waits before an attempt.
@@ -493,23 +497,23 @@ impl<R: Recorder> World<R> {
     }
 
     /// A request sets off on a connection to a load balancer node.
-    fn issue(&mut self, call: &Call, draws: Block, agenda: &mut Agenda<'_, Event>) {
+    fn issue(&mut self, call: &Call, draws: &Block, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let population = &mut self.populations[call.population];
         let rtt = population.rtt.sample(draws.unit32(word::RTT));
         let timeout = population.timeout;
         let (connection, ready_at) = population.connection(
             call.address,
-            &draws,
+            draws,
             (now, rtt),
             &self.streams,
             self.load_balancer_nodes,
         );
         let one_way = rtt / 2;
-        let mut request = call.request(draws, connection, one_way);
-        request.stamp(Hop::Client, now);
-        self.recorder.see(now, Observation::Issued(&request));
+        let request = call.request(draws, now, connection, one_way);
         let request = self.requests.insert(request);
+        let issued = Observation::Issued(&self.requests[request]);
+        self.recorder.see(now, issued);
         if let Some(timeout) = timeout {
             self.await_answer(request, now + timeout, agenda);
         }
@@ -546,7 +550,44 @@ impl<R: Recorder> World<R> {
 
 impl State {
     /// The connection that a request of an address rides on, and when its handshake is done: one round trip after dialling.
+    #[inline(always)]
     fn connection(
+        &mut self,
+        address: u32,
+        draws: &Block,
+        (now, rtt): (SimTime, SimDuration),
+        streams: &Streams,
+        nodes: u32,
+    ) -> (Connection, SimTime) {
+        let kept = match (self.protocol.multiplexes(), self.reuse) {
+            (true, _) => self.streams[address as usize].take(now, &self.limits),
+            (false, Reuse::Never) => None,
+            (false, _) => self.kept(address, now).map(|it| (it, now)),
+        };
+        kept.unwrap_or_else(|| self.dial(address, draws, (now, rtt), streams, nodes))
+    }
+
+    /// A connection that an address keeps and may use again.
+    #[inline(always)]
+    fn kept(&mut self, address: u32, now: SimTime) -> Option<Connection> {
+        let limits = &self.limits;
+        let connections = &mut self.addresses[address as usize].connections;
+        while let Some(mut connection) = connections.take(now, limits.idle_timeout) {
+            let age = now - connection.opened_at;
+            if age >= limits.max_age {
+                continue;
+            }
+            // Past its age limit the load balancer closes with the next answer.
+            let is_last = age >= limits.keep_alive;
+            connection.remaining = if is_last { 0 } else { connection.remaining - 1 };
+            return Some(connection);
+        }
+        None
+    }
+
+    /// An address opens a connection to a load balancer node that DNS names.
+    #[inline(never)]
+    fn dial(
         &mut self,
         address: u32,
         draws: &Block,
@@ -557,23 +598,6 @@ impl State {
         let number = self.first_address + u64::from(address);
         let at = address as usize;
         let address = &mut self.addresses[at];
-        if self.protocol.multiplexes() {
-            if let Some(shared) = self.streams[at].take(now, &self.limits) {
-                return shared;
-            }
-        } else if self.reuse != Reuse::Never {
-            let limits = &self.limits;
-            while let Some(mut connection) = address.connections.take(now, limits.idle_timeout) {
-                let age = now - connection.opened_at;
-                if age >= limits.max_age {
-                    continue;
-                }
-                // Past its age limit the load balancer closes with the next answer.
-                let is_last = age >= limits.keep_alive;
-                connection.remaining = if is_last { 0 } else { connection.remaining - 1 };
-                return (connection, now);
-            }
-        }
         let node: LoadBalancerNodeId = dns::pick(
             self.dns,
             self.dns_ttl,

@@ -45,7 +45,26 @@ impl<R: Recorder> World<R> {
     }
 
     /// The target of a request, by position in its group; not the one that it has tried.
+    #[inline(always)]
     fn choose_target(&mut self, id: RequestId, group_id: TargetGroupId) -> Option<u32> {
+        let (request, group) = (&self.requests[id], &self.groups[group_id]);
+        let all_alike = group.in_sight.is_none() && group.stickiness.is_none();
+        if !all_alike || self.health.is_some() || request.target.is_some() {
+            return self.choose_among(id, group_id);
+        }
+        let node = request.load_balancer_node;
+        let view = View {
+            count: group.targets,
+            outstanding: self.outstanding[group_id].seen_by(node),
+            tie: group.tie,
+            word: request.draws.word(word::TARGET),
+        };
+        let cursor = node.index() * self.groups.len() + group_id.index();
+        group.algorithm.pick(&mut self.cursors[cursor], view)
+    }
+
+    /// The same where targets differ: by health, by zone, by a cookie, or because one was tried.
+    fn choose_among(&mut self, id: RequestId, group_id: TargetGroupId) -> Option<u32> {
         let request = &self.requests[id];
         let node = request.load_balancer_node;
         let now = request.at(Hop::LoadBalancer);

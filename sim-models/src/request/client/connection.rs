@@ -90,33 +90,74 @@ pub struct Connection {
 ///
 /// A connection is handed back as soon as it is known when its answer will reach the client; until then
 /// it waits among the returning ones. So the answer's arrival needs no event of its own.
+///
+/// Most addresses use one connection again and again: the latest lies here, those behind it on the heap.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
+    /// The one that is free last.
+    latest: Option<Connection>,
+    /// None of the others is free later than this.
+    others_until: SimTime,
+    others: Option<Box<Others>>,
+}
+
+/// All free connections of an address but the latest.
+#[derive(Clone, Debug, Default)]
+struct Others {
     returning: VecDeque<Connection>,
     idle: Vec<Connection>,
 }
 
 impl Connections {
     /// Takes the connection that was used last, unless it was idle for `idle_timeout` or longer.
+    #[inline(always)]
     pub fn take(&mut self, now: SimTime, idle_timeout: SimDuration) -> Option<Connection> {
-        while self
-            .returning
-            .front()
-            .is_some_and(|connection| connection.free_since <= now)
-        {
-            self.idle.extend(self.returning.pop_front());
-        }
-        let last = self.idle.pop()?;
+        let is_free = |it: &mut Connection| it.free_since <= now;
+        let last = match self.latest.take_if(is_free) {
+            Some(latest) => latest,
+            None => self.others.as_mut()?.take(now)?,
+        };
         if now - last.free_since < idle_timeout {
             return Some(last);
         }
         // The others were used before this one, so they are closed too.
-        self.idle.clear();
+        if let Some(others) = &mut self.others {
+            others.close_idle(now);
+        }
         None
     }
 
     /// Hands a connection back; `free_since` may lie ahead.
+    #[inline(always)]
     pub fn put_back(&mut self, connection: Connection) {
+        let until = self.latest.map_or(self.others_until, |it| it.free_since);
+        if connection.free_since < until {
+            self.others.get_or_insert_default().put_back(connection);
+        } else if let Some(before) = self.latest.replace(connection) {
+            self.others_until = before.free_since;
+            self.others.get_or_insert_default().put_back(before);
+        }
+    }
+}
+
+impl Others {
+    fn settle(&mut self, now: SimTime) {
+        while let Some(connection) = self.returning.pop_front_if(|it| it.free_since <= now) {
+            self.idle.push(connection);
+        }
+    }
+
+    fn take(&mut self, now: SimTime) -> Option<Connection> {
+        self.settle(now);
+        self.idle.pop()
+    }
+
+    fn close_idle(&mut self, now: SimTime) {
+        self.settle(now);
+        self.idle.clear();
+    }
+
+    fn put_back(&mut self, connection: Connection) {
         let later = |other: &Connection| other.free_since <= connection.free_since;
         match self.returning.back() {
             Some(back) if !later(back) => {
@@ -130,6 +171,8 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn connection(free_since: u64) -> Connection {
@@ -172,6 +215,51 @@ mod tests {
         connections.put_back(connection(20));
         assert_eq!(taken(&mut connections, 120), None);
         assert_eq!(taken(&mut connections, 121), None);
+    }
+
+    /// The same rules without the short cuts: all connections in one list, in the order in which they are free.
+    #[derive(Default)]
+    struct Plain(Vec<Connection>);
+
+    impl Plain {
+        fn take(&mut self, now: SimTime, idle_timeout: SimDuration) -> Option<Connection> {
+            let last = self.0.iter().rposition(|it| it.free_since <= now)?;
+            if now - self.0[last].free_since < idle_timeout {
+                return Some(self.0.remove(last));
+            }
+            self.0.drain(..=last);
+            None
+        }
+
+        fn put_back(&mut self, connection: Connection) {
+            let at = |it: &Connection| it.free_since <= connection.free_since;
+            let at = self.0.partition_point(at);
+            self.0.insert(at, connection);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_cuts_change_nothing(
+            steps in prop::collection::vec((0..30u64, any::<bool>(), 0..60u64), 0..200)
+        ) {
+            let (mut short, mut plain) = (Connections::default(), Plain::default());
+            let mut now = 0;
+            for (number, (passes, takes, returns_in)) in steps.into_iter().enumerate() {
+                now += passes;
+                if takes {
+                    let (now, timeout) = (SimTime::from_nanos(now), SimDuration::from_nanos(100));
+                    prop_assert_eq!(short.take(now, timeout), plain.take(now, timeout));
+                } else {
+                    let connection = Connection {
+                        number: number as u32,
+                        ..connection(now + returns_in)
+                    };
+                    short.put_back(connection);
+                    plain.put_back(connection);
+                }
+            }
+        }
     }
 
     #[test]
