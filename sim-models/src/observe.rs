@@ -8,7 +8,9 @@ use sim_core::SimTime;
 use crate::control::aws_controller::NodeReady;
 use crate::health::endpoint_slice::Version;
 use crate::health::target_group::TargetState;
-use crate::id::{FaultId, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId};
+use crate::id::{
+    FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId,
+};
 use crate::placement::Unschedulable;
 use crate::request::Request;
 
@@ -42,15 +44,6 @@ pub enum Observation<'a> {
         target: TargetId,
         /// Which pod was behind it.
         pod: PodId,
-    },
-    /// The load of a pod changed.
-    Load {
-        /// Which pod.
-        pod: PodId,
-        /// Workers that work now.
-        busy: u32,
-        /// Requests that wait now.
-        waiting: u32,
     },
     /// Something happened on the journey of the health signal.
     Health(Health<'a>),
@@ -176,6 +169,12 @@ pub enum Health<'a> {
 pub trait Recorder {
     /// Hears of an observation.
     fn see(&mut self, now: SimTime, seen: Observation<'_>);
+
+    /// Hears that the load of a pod changed: how many workers work now, and how many requests wait.
+    ///
+    /// It comes twice for each request, and most listeners do not care: they pay nothing.
+    #[inline]
+    fn load(&mut self, _now: SimTime, _pod: PodId, _busy: u32, _waiting: u32) {}
 }
 
 /// Listens to nothing.
@@ -190,6 +189,12 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
         self.0.see(now, seen);
         self.1.see(now, seen);
+    }
+
+    #[inline]
+    fn load(&mut self, now: SimTime, pod: PodId, busy: u32, waiting: u32) {
+        self.0.load(now, pod, busy, waiting);
+        self.1.load(now, pod, busy, waiting);
     }
 }
 
@@ -265,18 +270,18 @@ impl Recorder for Conservation {
             Observation::Opened { .. } => self.opened += 1,
             Observation::Closed { .. } => self.closed += 1,
             Observation::Health(_) => {}
-            Observation::Load { pod, busy, waiting } => {
-                use crate::id::Id;
-                let (workers, queue) = (self.workers[pod.index()], self.queues[pod.index()]);
-                assert!(
-                    busy <= workers && waiting <= queue,
-                    "a pod stays within its limits"
-                );
-                assert!(
-                    waiting == 0 || busy == workers,
-                    "nobody waits beside an idle worker"
-                );
-            }
         }
+    }
+
+    fn load(&mut self, _: SimTime, pod: PodId, busy: u32, waiting: u32) {
+        let (workers, queue) = (self.workers[pod.index()], self.queues[pod.index()]);
+        assert!(
+            busy <= workers && waiting <= queue,
+            "a pod stays within its limits"
+        );
+        assert!(
+            waiting == 0 || busy == workers,
+            "nobody waits beside an idle worker"
+        );
     }
 }

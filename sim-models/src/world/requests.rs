@@ -5,7 +5,7 @@ use sim_core::{Agenda, SimTime};
 use super::build::World;
 use super::event::Event;
 use crate::id::{Id, PodId, RequestId, TargetGroupId, TargetId};
-use crate::observe::{Observation, Recorder};
+use crate::observe::Recorder;
 use crate::request::balance::View;
 use crate::request::server::{Reception, WhenFull};
 use crate::request::{Asker, Hop, Outcome, Request, word};
@@ -221,12 +221,8 @@ impl<R: Recorder> World<R> {
             }
         }
         let server = &self.servers[pod];
-        let load = Observation::Load {
-            pod,
-            busy: server.busy(),
-            waiting: server.waiting(),
-        };
-        self.recorder.see(now, load);
+        self.recorder
+            .load(now, pod, server.busy(), server.waiting());
     }
 
     /// A request found all workers busy and the queue full.
@@ -307,12 +303,8 @@ impl<R: Recorder> World<R> {
             next_request.stamp(Hop::Started, now);
             agenda.after(next_request.demand, Event::Served(next));
         }
-        let load = Observation::Load {
-            pod,
-            busy: server.busy(),
-            waiting: server.waiting(),
-        };
-        self.recorder.see(now, load);
+        self.recorder
+            .load(now, pod, server.busy(), server.waiting());
     }
 
     /// An answer, or a failure, reaches the load balancer node: the request is finished.

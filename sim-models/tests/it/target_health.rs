@@ -162,12 +162,12 @@ fn a_target_that_closes_first_costs_502s() {
 struct Reached(Vec<(u32, u64)>);
 
 impl Recorder for Reached {
-    fn see(&mut self, _: SimTime, seen: Observation<'_>) {
-        if let Observation::Load { pod, busy, .. } = seen {
-            let (before, reached) = &mut self.0[pod.index()];
-            *reached += u64::from(busy > *before);
-            *before = busy;
-        }
+    fn see(&mut self, _: SimTime, _: Observation<'_>) {}
+
+    fn load(&mut self, _: SimTime, pod: PodId, busy: u32, _: u32) {
+        let (before, reached) = &mut self.0[pod.index()];
+        *reached += u64::from(busy > *before);
+        *before = busy;
     }
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 use sim_core::{Dist, Histogram, Level, SimDuration, SimTime, Tally};
-use sim_models::id::Id;
+use sim_models::id::{Id, PodId};
 use sim_models::observe::{Observation, Recorder};
 use sim_models::request::client::Arrivals;
 use sim_models::request::{Hop, Outcome};
@@ -282,15 +282,16 @@ impl Watches {
 }
 
 impl Recorder for Watches {
-    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+    /// Levels hold what stands when the watch begins: earlier changes are taken as of then.
+    fn load(&mut self, now: SimTime, pod: PodId, busy: u32, waiting: u32) {
+        let (pod, now) = (&mut self.pods[pod.index()], now.max(self.from));
+        pod.busy.set(now, u64::from(busy));
+        pod.waiting.set(now, u64::from(waiting));
+        pod.empty.set(now, u64::from(busy == 0));
+    }
+
+    fn see(&mut self, _: SimTime, seen: Observation<'_>) {
         match seen {
-            // Levels hold what stands when the watch begins: earlier changes are taken as of then.
-            Observation::Load { pod, busy, waiting } => {
-                let (pod, now) = (&mut self.pods[pod.index()], now.max(self.from));
-                pod.busy.set(now, u64::from(busy));
-                pod.waiting.set(now, u64::from(waiting));
-                pod.empty.set(now, u64::from(busy == 0));
-            }
             Observation::Finished(request) if request.at(Hop::Server) >= self.from => {
                 self.finished += 1;
                 if request.outcome != Outcome::Ok {
