@@ -7,7 +7,7 @@ use sim_models::fault::Becomes;
 use sim_models::id::{
     Arena, DeploymentId, Id, NodeId, PodId, PopulationId, ServiceId, TargetGroupId, ZoneId,
 };
-use sim_models::quantity::Bandwidth;
+use sim_models::quantity::{Bandwidth, Size};
 use sim_models::request::client;
 use sim_models::request::forward::Forward;
 use sim_models::request::load_balancer::Kind;
@@ -315,21 +315,22 @@ fn classes(names: &Names<'_>, population: &client::Config) -> Vec<RequestClass> 
             }
         },
     };
-    let split = |path: &str, weight: f64, demand: Option<&Dist>| {
+    let split = |path: &str, weight: f64, demand: Option<&Dist>, bytes: Size| {
         let class = |(rule, target_group, share): (u32, Option<TargetGroupId>, f64)| RequestClass {
             path: path.to_owned(),
             rule,
             weight: weight * share,
             demand: demand.cloned(),
+            bytes,
             target_group,
         };
         shares(path).into_iter().map(class).collect::<Vec<_>>()
     };
     match population.requests.as_slice() {
-        [] => split("/", 1.0, None),
+        [] => split("/", 1.0, None, client::request_bytes()),
         requests => requests
             .iter()
-            .flat_map(|request| split(&request.path, request.weight, request.demand.as_ref()))
+            .flat_map(|it| split(&it.path, it.weight, it.demand.as_ref(), it.bytes))
             .collect(),
     }
 }

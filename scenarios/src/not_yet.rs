@@ -79,7 +79,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "scale events of the load balancer",
     ),
     ("clients.*.connect_timeout", "impatient clients"),
-    ("clients.*.requests.*.bytes", "request bodies"),
 ];
 
 /// What a path of a scenario is for, when it is known and not modelled yet.

@@ -222,6 +222,7 @@ fn population(active: SimDuration) -> blueprint::Population {
             path: "/".to_owned(),
             weight: 1.0,
             demand: None,
+            bytes: client::request_bytes(),
             rule: 0,
             target_group: Some(TargetGroupId(0)),
         }],

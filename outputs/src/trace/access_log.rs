@@ -5,7 +5,7 @@
 //!
 //! | n | field | what it holds here |
 //! |---|---|---|
-//! | 1 | type | `http` |
+//! | 1 | type | `http`; `h2` for HTTP/2 and `grpcs` for gRPC, which load balancers speak over TLS only |
 //! | 2 | time | when the load balancer node had the answer, or gave up |
 //! | 3 | elb | `app/twohop/` and the seed |
 //! | 4 | client:port | an address of 100.64.0.0/10 for each client address; one port for each client connection |
@@ -15,12 +15,12 @@
 //! | 8 | response_processing_time | 0.000: the load balancer passes an answer on at once |
 //! | 9, 10 | elb_status_code, target_status_code | the second is `-` where the target did not answer |
 //! | 11, 12 | received_bytes, sent_bytes | headers included; 0 sent where the load balancer itself answered, because its error pages have no size here |
-//! | 13 | "request" | `GET`, the path, `HTTP/1.1` |
+//! | 13 | "request" | `GET`, or `POST` for gRPC; the URL; `HTTP/1.1` or `HTTP/2.0` |
 //! | 14 | "user_agent" | `twohop` and the population |
-//! | 15, 16 | ssl_cipher, ssl_protocol | `-`: there is no TLS |
+//! | 15, 16 | ssl_cipher, ssl_protocol | those of TLS 1.3 where there is TLS, else `-` |
 //! | 17 | target_group_arn | with the name of the target group; `-` where no rule matched |
 //! | 18 | "trace_id" | `Root=1-`, seconds, and the request's population, serial and attempt |
-//! | 19, 20 | "domain_name", "chosen_cert_arn" | `-`: there is no TLS |
+//! | 19, 20 | "domain_name", "chosen_cert_arn" | `twohop.example` and `session-reused` where there is TLS, else `-` |
 //! | 21 | matched_rule_priority | the position of the listener rule, from 1; 0 for the default action |
 //! | 22 | request_creation_time | when the request arrived |
 //! | 23 | "actions_executed" | `forward`; `fixed-response` where no rule matched |
@@ -33,6 +33,8 @@
 //! The three times are -1 where the request was not dispatched: no target, or no connection to it. Where the target was silent
 //! to the end, or the client left (460), the second and third are; where the connection was reset, the third is.
 //!
+//! Assumption: the cipher, the first that the policy `ELBSecurityPolicy-TLS13-1-2-2021-06` lists.
+//!
 //! Source: AWS, "Access logs for your Application Load Balancer"; "Troubleshoot your Application Load Balancers".
 //! Assumption: which times are -1 after a reset, from logs that users of the load balancer published.
 
@@ -41,7 +43,8 @@ use std::io::{self, Write};
 
 use sim_core::SimTime;
 use sim_models::id::Id;
-use sim_models::request::wire::{REQUEST_BYTES, RESPONSE_HEADER_BYTES};
+use sim_models::request::protocol::Protocol;
+use sim_models::request::wire::RESPONSE_HEADER_BYTES;
 use sim_models::request::{Hop, Outcome, Request};
 
 use super::clock;
@@ -115,6 +118,43 @@ impl Fate {
     }
 }
 
+/// What a line says of the protocol that the client speaks.
+struct Spoken {
+    kind: &'static str,
+    /// Method, scheme, domain and port.
+    url: &'static str,
+    version: &'static str,
+    cipher: &'static str,
+    certificate: &'static str,
+}
+
+impl Spoken {
+    const fn of(protocol: Protocol) -> Self {
+        let over_tls = Self {
+            kind: "h2",
+            url: "GET https://twohop.example:443",
+            version: "HTTP/2.0",
+            cipher: "TLS_AES_128_GCM_SHA256 TLSv1.3",
+            certificate: "\"twohop.example\" \"session-reused\"",
+        };
+        match protocol {
+            Protocol::Http1 => Self {
+                kind: "http",
+                url: "GET http://twohop.example:80",
+                version: "HTTP/1.1",
+                cipher: "- -",
+                certificate: "\"-\" \"-\"",
+            },
+            Protocol::Http2 => over_tls,
+            Protocol::Grpc => Self {
+                kind: "grpcs",
+                url: "POST https://twohop.example:443",
+                ..over_tls
+            },
+        }
+    }
+}
+
 fn line(scene: &Scene<'_>, now: SimTime, request: &Request) -> Option<String> {
     let arrived = passed(request, Hop::LoadBalancer)?;
     let ended = passed(request, Hop::Returned).unwrap_or(now);
@@ -128,21 +168,28 @@ fn line(scene: &Scene<'_>, now: SimTime, request: &Request) -> Option<String> {
     };
     let population = &scene.blueprint.populations[request.population];
     let class = &population.classes[request.class as usize];
+    let spoken = Spoken::of(population.config.protocol);
     let mut line = format!(
-        "http {} app/twohop/{:016x} {} {target} {} {status} {target_status} {REQUEST_BYTES} {} ",
+        "{} {} app/twohop/{:016x} {} {target} {} {status} {target_status} {} {} ",
+        spoken.kind,
         clock::with_micros(ended),
         scene.seed,
         scene.client(request),
         times(request, fate, arrived, ended),
+        class.bytes.as_bytes(),
         sent_bytes(scene, request, fate),
     );
     let more = format_args!(
-        "\"GET http://twohop.example:80{} HTTP/1.1\" \"twohop/{} ({})\" - - {} \"{}\" \"-\" \"-\" {} {} ",
+        "\"{}{} {}\" \"twohop/{} ({})\" {} {} \"{}\" {} {} {} ",
+        spoken.url,
         without_quotes(&class.path),
+        spoken.version,
         env!("CARGO_PKG_VERSION"),
         without_quotes(&population.name),
+        spoken.cipher,
         arn(scene, request),
         trace_id(request, arrived),
+        spoken.certificate,
         class.rule,
         clock::with_micros(arrived),
     );
@@ -218,4 +265,26 @@ fn without_quotes(text: &str) -> String {
             c => c.to_string(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spoken_shows_in_six_fields() {
+        // Source: the examples of AWS, "Access logs for your Application Load Balancer": `"GET https://10.0.2.105:773/ HTTP/2.0"` for `h2`,
+        // `"POST https://10.0.2.105:773/ HTTP/2.0"` for `grpcs`.
+        let shown = Protocol::ALL.map(|protocol| {
+            let spoken = Spoken::of(protocol);
+            let method = spoken.url.split(' ').next();
+            (spoken.kind, method, spoken.version, spoken.cipher != "- -")
+        });
+        let expected = [
+            ("http", Some("GET"), "HTTP/1.1", false),
+            ("h2", Some("GET"), "HTTP/2.0", true),
+            ("grpcs", Some("POST"), "HTTP/2.0", true),
+        ];
+        assert_eq!(shown, expected);
+    }
 }

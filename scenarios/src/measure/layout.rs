@@ -6,8 +6,9 @@ use sim_models::id::{
     DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId, ZoneId,
 };
 use sim_models::observe::Health;
+use sim_models::request::Request;
 use sim_models::request::overlay;
-use sim_models::request::wire::{REQUEST_BYTES, RESPONSE_HEADER_BYTES, TCP_IP_BYTES};
+use sim_models::request::wire::{Message, RESPONSE_HEADER_BYTES};
 use sim_models::world::blueprint::Blueprint;
 
 use super::bundle::Bundles;
@@ -36,16 +37,32 @@ pub struct ServiceLayout {
     pub targets: Vec<TargetId>,
     /// Whether some client's requests can reach it. One that nobody asks for has no latency, and no objective is judged on it.
     pub asked: bool,
-    /// Bytes of one request with its answer, on the wire of one link without an overlay.
-    pub message_bytes: u64,
-    /// Bytes of the answer alone.
-    pub answer_bytes: u64,
-    /// Bytes that the overlay adds to one request with its answer.
-    pub overlay_bytes: u64,
-    /// Bytes that it adds to the answer alone.
-    pub overlay_answer_bytes: u64,
+    /// Its answers on the wire.
+    pub answer: OnWire,
     /// Where its pods begin in tables with one entry for each pair of Service and pod.
     first_endpoint: usize,
+}
+
+/// A message on the wire of one link, with the headers of its packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnWire {
+    /// Bytes without an overlay.
+    pub bytes: u64,
+    /// Bytes that the overlay adds where it is used.
+    pub overlay: u64,
+}
+
+impl OnWire {
+    fn of(bytes: u64, blueprint: &Blueprint) -> Self {
+        let (mtu, header) = (
+            blueprint.links.mtu,
+            overlay::header_bytes(blueprint.network),
+        );
+        Self {
+            bytes: Message::new(bytes, mtu, 0).bytes,
+            overlay: Message::new(bytes, mtu, header).overlay_bytes(header),
+        }
+    }
 }
 
 /// Whether a pod has a node.
@@ -73,6 +90,9 @@ pub struct Layout {
     node_zones: Vec<ZoneId>,
     load_balancer_zones: Vec<ZoneId>,
     target_services: Vec<ServiceId>,
+    /// The requests of each class, population after population, and where those of each begin.
+    questions: Vec<OnWire>,
+    first_question: Vec<usize>,
     endpoints: usize,
     overlay: bool,
     returns_directly: bool,
@@ -102,6 +122,8 @@ impl Layout {
             node_zones: blueprint.nodes.iter().map(|node| node.zone).collect(),
             load_balancer_zones: blueprint.load_balancer.nodes.iter().copied().collect(),
             target_services: Vec::new(),
+            questions: Vec::new(),
+            first_question: Vec::new(),
             endpoints: 0,
             returns_directly: blueprint.proxy.returns_directly(),
             overlay: matches!(blueprint.network, Network::Overlay { .. }),
@@ -111,6 +133,12 @@ impl Layout {
         let members = layout.rank_pods(blueprint);
         layout.add_services(blueprint, &members);
         layout.add_targets(blueprint);
+        for population in blueprint.populations.iter() {
+            layout.first_question.push(layout.questions.len());
+            let sizes = population.classes.iter().map(|it| it.bytes.as_bytes());
+            let questions = sizes.map(|bytes| OnWire::of(bytes, blueprint));
+            layout.questions.extend(questions);
+        }
         layout
     }
 
@@ -128,12 +156,9 @@ impl Layout {
 
     fn add_services(&mut self, blueprint: &Blueprint, members: &[Vec<PodId>]) {
         let asked = asked(blueprint);
-        let header_bytes = overlay::header_bytes(blueprint.network);
         for (id, service) in blueprint.services.enumerate() {
             let server = &blueprint.deployments[service.selects].server;
             let answer = server.response_size.as_bytes() + RESPONSE_HEADER_BYTES;
-            let packets_of = |bytes, header| overlay::packets(bytes, blueprint.links.mtu, header);
-            let packets = |header| packets_of(REQUEST_BYTES, header) + packets_of(answer, header);
             let pods = members[service.selects.index()].clone();
             let first_endpoint = self.endpoints;
             self.endpoints += pods.len();
@@ -144,10 +169,7 @@ impl Layout {
                 never_placed: never_placed(blueprint, service.selects),
                 targets: Vec::new(),
                 asked: asked[id.index()],
-                message_bytes: REQUEST_BYTES + answer + TCP_IP_BYTES * packets(0),
-                answer_bytes: answer + TCP_IP_BYTES * packets_of(answer, 0),
-                overlay_bytes: u64::from(header_bytes) * packets(header_bytes),
-                overlay_answer_bytes: u64::from(header_bytes) * packets_of(answer, header_bytes),
+                answer: OnWire::of(answer, blueprint),
                 first_endpoint,
             });
         }
@@ -163,6 +185,14 @@ impl Layout {
                 self.target_services.push(group.service);
             }
         }
+    }
+
+    /// A request on the wire.
+    #[inline]
+    #[must_use]
+    pub fn question(&self, request: &Request) -> OnWire {
+        let first = self.first_question[request.population.index()];
+        self.questions[first + request.class as usize]
     }
 
     /// Everything, then each Service.

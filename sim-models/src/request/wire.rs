@@ -9,9 +9,9 @@ use super::overlay;
 use crate::id::{Arena, DeploymentId, NodeId};
 use crate::quantity::{Bandwidth, Size};
 
-/// Bytes of a request's line, headers and body.
+/// Bytes of a request's line, headers and body, where its class does not say.
 ///
-/// Assumption: a browser's or a service's GET; scenarios cannot set it yet.
+/// Assumption: a browser's or a service's GET.
 pub const REQUEST_BYTES: u64 = 512;
 
 /// Bytes of an answer's status line and headers, in addition to the server's `response_size`.
@@ -51,6 +51,11 @@ impl Message {
             packets,
             bytes: bytes + packets * (TCP_IP_BYTES + u64::from(header_bytes)),
         }
+    }
+
+    /// The bytes that the overlay adds to it.
+    pub const fn overlay_bytes(&self, header_bytes: u32) -> u64 {
+        self.packets * header_bytes as u64
     }
 
     /// The answer with a body of this size.

@@ -16,7 +16,7 @@ use crate::id::{
     TargetGroupId, ZoneId,
 };
 use crate::placement::{self, Revisions, Scheduler, TemplateId};
-use crate::quantity::Bandwidth;
+use crate::quantity::{Bandwidth, Size};
 use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
@@ -292,6 +292,8 @@ pub struct RequestClass {
     pub weight: f64,
     /// Work in the pod; `None` for what the deployment's server says.
     pub demand: Option<sim_core::Dist>,
+    /// Bytes of the request's line, headers and body.
+    pub bytes: Size,
     /// The priority of the listener rule that matches it, from 1; 0 for the default action.
     ///
     /// Source: AWS, "Access logs for your Application Load Balancer", `matched_rule_priority`.

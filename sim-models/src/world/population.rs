@@ -7,12 +7,14 @@ use super::build::World;
 use super::event::{Event, UserId};
 use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
 use crate::observe::{Observation, Recorder};
+use crate::quantity::Size;
 use crate::request::client::streams;
 use crate::request::client::{ArrivalClock, Arrivals, Connection, Connections, InParallel, Reuse};
 use crate::request::node_port::SeenAtPod;
 use crate::request::protocol::Protocol;
 use crate::request::stickiness::Jar;
-use crate::request::{Asker, Hop, Outcome, Request, dns, retry, word};
+use crate::request::wire::Message;
+use crate::request::{Asker, Hop, Outcome, Request, dns, overlay, retry, word};
 use crate::streams::{REQUESTS, RETRIES};
 
 /// A population during a run.
@@ -75,6 +77,8 @@ struct Class {
     rule: u32,
     goal: Option<(TargetGroupId, ServiceId)>,
     demand: Option<Sampler>,
+    /// Packets of such a request.
+    packets: u64,
 }
 
 /// What a client asks for, apart from how often it has to.
@@ -329,6 +333,11 @@ impl State {
         Some((*rule, (draw - from) as f64 / (up_to - from) as f64))
     }
 
+    /// The packets of a request.
+    pub(super) fn packets(&self, request: &Request) -> u64 {
+        self.classes[request.class as usize].packets
+    }
+
     fn class(&self, draw: u32) -> u32 {
         let at = self
             .classes
@@ -368,6 +377,12 @@ fn closed_entity(user: u32) -> u64 {
     (1 << 32) | u64::from(user)
 }
 
+/// A request of so many bytes as the overlay, if any, carries it.
+fn question(bytes: Size, blueprint: &Blueprint) -> Message {
+    let header = overlay::header_bytes(blueprint.network);
+    Message::new(bytes.as_bytes(), blueprint.links.mtu, header)
+}
+
 /// Weights to cumulated shares of 2^32; the last class takes what rounding leaves.
 fn cumulate(
     blueprint: &Blueprint,
@@ -391,6 +406,7 @@ fn cumulate(
             rule: class.rule,
             goal,
             demand: demand.transpose()?,
+            packets: question(class.bytes, blueprint).packets,
         });
     }
     if let Some(last) = cumulated.last_mut() {

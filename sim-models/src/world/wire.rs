@@ -35,8 +35,13 @@ impl<R: Recorder> World<R> {
         match self.wire.as_ref().filter(|it| it.is_lossy()) {
             None => SimDuration::ZERO,
             Some(wire) => {
+                let request = &self.requests[id];
+                let packets = match request.asker {
+                    Asker::Client => self.populations[request.population].packets(request),
+                    Asker::HealthCheck(_) | Asker::Probe(_) => 1,
+                };
                 let mut draws = self.loss_draws(id, Leg::Question);
-                wire.repeats(1, links(second_hop), || draws.unit())
+                wire.repeats(packets, links(second_hop), || draws.unit())
             }
         }
     }

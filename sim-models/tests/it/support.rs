@@ -129,6 +129,7 @@ pub(crate) fn world(
         path: "/".into(),
         weight: 1.0,
         demand: None,
+        bytes: client::request_bytes(),
         rule: 0,
         target_group: Some(group),
     };

@@ -98,6 +98,33 @@ fn a_lost_packet_costs_its_time_out() {
 }
 
 #[test]
+fn every_packet_of_a_request_can_be_lost() {
+    // 17,822 bytes are two packets of 8,911 bytes, the most that VXLAN leaves; one link, 20 % loss: both get through for 0.8^2 = 64 %.
+    let server = support::server(1000, Dist::constant(millis(1)));
+    let mut blueprint = support::world(
+        &[1],
+        Mode::Ip,
+        server,
+        support::clients(support::poisson(200.0)),
+    );
+    blueprint.links.loss = 0.2;
+    for population in blueprint.populations.iter_mut() {
+        population.classes[0].bytes = Size::from_bytes(17_822);
+    }
+    let requests = requests(&blueprint);
+    let served: Vec<_> = requests
+        .iter()
+        .filter(|it| it.outcome == Outcome::Ok && it.reused)
+        .collect();
+    let at_once = |it: &&&Request| it.at(Hop::Server) == it.at(Hop::Sent);
+    let share = served.iter().filter(at_once).count() as f64 / served.len() as f64;
+    assert!(
+        served.len() > 5_000 && (share - 0.64).abs() < 0.025,
+        "{share}"
+    );
+}
+
+#[test]
 fn a_handshake_that_is_lost_comes_again_after_a_second() {
     // SYN and answer get through together for 0.5^2; waits are 0, 1, 3 and 7 s, and (3/4)^4 = 32 % get none.
     let server = support::server(1000, Dist::constant(millis(1)));

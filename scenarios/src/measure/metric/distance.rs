@@ -59,23 +59,23 @@ impl Counts {
     #[inline]
     fn add(&mut self, layout: &Layout, request: &Request, service: ServiceId, pod: PodId) {
         let (crossed, on_second_hop) = boundaries(layout, request, pod);
-        let bytes = layout.service(service);
+        let (question, answer) = (layout.question(request), layout.service(service).answer);
+        let overlay_bytes = question.overlay + answer.overlay;
         self.arrived += 1;
         self.cross_zone += u64::from(crossed > 0);
-        self.cross_zone_bytes += crossed * bytes.message_bytes;
+        self.cross_zone_bytes += crossed * (question.bytes + answer.bytes);
         if request.second_hop {
             self.second_hop += 1;
-            self.overlay_bytes += bytes.overlay_bytes;
-            self.cross_zone_bytes += on_second_hop * bytes.overlay_bytes;
+            self.overlay_bytes += overlay_bytes;
+            self.cross_zone_bytes += on_second_hop * overlay_bytes;
             if layout.returns_directly() {
                 // The answer takes no second hop: it crosses a zone where the pod's zone is not the load balancer node's.
                 let home = layout.node_zone(layout.pod_node(pod));
                 let straight =
                     u64::from(layout.load_balancer_zone(request.load_balancer_node) != home);
-                self.overlay_bytes -= bytes.overlay_answer_bytes;
-                self.cross_zone_bytes -=
-                    crossed * bytes.answer_bytes + on_second_hop * bytes.overlay_answer_bytes;
-                self.cross_zone_bytes += straight * bytes.answer_bytes;
+                self.overlay_bytes -= answer.overlay;
+                self.cross_zone_bytes -= crossed * answer.bytes + on_second_hop * answer.overlay;
+                self.cross_zone_bytes += straight * answer.bytes;
             }
         }
     }
@@ -207,8 +207,10 @@ impl Merge for Counts {
 #[cfg(test)]
 mod tests {
     use sim_core::SimTime;
+    use sim_models::quantity::Size;
 
-    use crate::measure::testing::{after, answered, layout, of_web, service, web_pod};
+    use super::*;
+    use crate::measure::testing::{after, answered, blueprint, layout, of_web, service, web_pod};
 
     #[test]
     fn a_second_hop_to_another_zone_costs_both() {
@@ -218,12 +220,27 @@ mod tests {
         assert_eq!(of_web(&readings, "cross-zone share"), Ok(0.5));
         // Request 512 bytes, answer 1,024 + 256; one packet each, with 40 bytes of headers: 1,872. VXLAN adds 50 to each packet.
         let layout = layout();
-        assert_eq!(layout.service(service("web")).message_bytes, 1_872);
+        let one_way = layout.question(&answered(SimTime::ZERO, web_pod(0)));
+        assert_eq!((one_way.bytes, one_way.overlay), (552, 50));
+        let answer = layout.service(service("web")).answer;
+        assert_eq!(answer.bytes, 1_320);
         assert_eq!(of_web(&readings, "overlay bytes"), Ok(200.0));
         assert_eq!(
             of_web(&readings, "cross-zone bytes"),
             Ok(2.0 * (1_872.0 + 100.0))
         );
+    }
+
+    #[test]
+    fn a_large_request_takes_more_packets() {
+        // Jumbo frames of 9,001 bytes carry 8,961 without an overlay and 8,911 with 50 bytes of VXLAN: 20,000 bytes are three packets either way.
+        let mut blueprint = blueprint();
+        for population in blueprint.populations.iter_mut() {
+            population.classes[0].bytes = Size::from_bytes(20_000);
+        }
+        let layout = Layout::of(&blueprint);
+        let question = layout.question(&answered(SimTime::ZERO, web_pod(0)));
+        assert_eq!((question.bytes, question.overlay), (20_120, 150));
     }
 
     #[test]

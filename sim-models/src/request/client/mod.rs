@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
 
 use super::protocol::Protocol;
+use super::wire::REQUEST_BYTES;
 use super::{dns, retry};
+use crate::quantity::Size;
 
 pub mod arrivals;
 pub mod connection;
@@ -111,6 +113,21 @@ pub struct RequestConfig {
     /// Default: the `service_time` of the deployment's server.
     #[serde(default)]
     pub demand: Option<Dist>,
+
+    /// Bytes of such a request: line, headers and body.
+    ///
+    /// They count for the bytes that cross zones, for the overlay, for access logs, and for how many packets may be lost. What
+    /// limits interfaces is answers alone.
+    ///
+    /// Range: 0B and up. Default: "512B".
+    /// Assumption: a browser's or a service's GET.
+    #[serde(default = "request_bytes")]
+    pub bytes: Size,
+}
+
+/// The size of a request whose class does not say.
+pub fn request_bytes() -> Size {
+    Size::from_bytes(REQUEST_BYTES)
 }
 
 fn one() -> NonZeroU32 {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sim_core::{Dist, Histogram, Level, SimDuration, SimTime, Tally};
 use sim_models::id::{Id, PodId};
 use sim_models::observe::{Observation, Recorder};
-use sim_models::request::client::Arrivals;
+use sim_models::request::client::{Arrivals, request_bytes};
 use sim_models::request::{Hop, Outcome};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::RequestClass;
@@ -206,6 +206,7 @@ impl Case {
             .zip(&weights)
             .map(|(group, &weight)| RequestClass {
                 demand: None,
+                bytes: request_bytes(),
                 path: "/".into(),
                 weight,
                 rule: 0,
