@@ -5,7 +5,6 @@
 
 /// Paths with `*` for the names of a map and the items of a list, and what they are for.
 pub const NOT_YET: &[(&str, &str)] = &[
-    ("autoscaler", "horizontal pod autoscaling"),
     ("prices", "prices and cost"),
     ("outputs", "recorded flows and metric periods"),
     ("cluster.versions", "presets of defaults by version"),
@@ -58,12 +57,7 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
     ),
-    ("deployments.*.min_ready_seconds", "rollouts"),
-    ("deployments.*.min_ready", "rollouts"),
-    ("deployments.*.progress_deadline", "rollouts"),
     ("deployments.*.rollout", "rollouts"),
-    ("deployments.*.pod_disruption_budget", "drains"),
-    ("deployments.*.autoscaler", "horizontal pod autoscaling"),
     ("deployments.*.server.on_sigterm", "termination"),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),

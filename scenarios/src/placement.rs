@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use sim_core::Streams;
-use sim_models::control::deployment::RollingUpdate;
+use sim_models::control::deployment::Limits;
 use sim_models::id::{Id, NodeId};
 use sim_models::placement::rollout::Rollout;
 use sim_models::placement::taint::{Taint, TaintEffect, UNREACHABLE};
@@ -188,15 +188,17 @@ impl Placed<'_> {
 ///
 /// Source: Kubernetes API apps/v1, `RollingUpdateDeployment`.
 fn rollout_of(deployment: &Deployment) -> Rollout {
-    let RollingUpdate {
-        max_surge_percent,
-        max_unavailable_percent,
-    } = deployment.strategy.rolling_update;
-    Rollout::from_percent(
-        deployment.replicas.get(),
-        max_surge_percent,
-        max_unavailable_percent,
-    )
+    let limits = deployment.strategy.rolling_update;
+    let Limits {
+        replicas,
+        surge,
+        unavailable,
+    } = limits.limits(deployment.replicas.get());
+    Rollout {
+        replicas,
+        surge,
+        unavailable,
+    }
 }
 
 /// What the node controller puts on a node whose kubelet is silent.

@@ -34,7 +34,6 @@ mod never_active;
 mod never_used;
 mod no_probe;
 mod no_rules;
-mod not_modelled;
 mod other_format;
 mod out_of_range;
 mod overload;
@@ -60,7 +59,6 @@ const ERRORS: &[Rule] = &[
     bad_placement::check,
     bad_constraint::check,
     bad_objective::check,
-    not_modelled::check,
     out_of_range::check,
     documented::check,
 ];

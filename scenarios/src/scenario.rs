@@ -12,7 +12,7 @@ use sim_core::{Dist, SimDuration};
 use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::service;
 use sim_models::cluster::topology::{Links, Network};
-use sim_models::control::{deployment, kubelet, node_lifecycle};
+use sim_models::control::{autoscaler, deployment, disruption, kubelet, node_lifecycle, plane};
 use sim_models::fault;
 use sim_models::health::{endpoint_slice, probe};
 use sim_models::placement::affinity::Affinity;
@@ -193,6 +193,10 @@ pub struct Cluster {
     #[serde(default)]
     pub api_server: ApiServer,
 
+    /// The controllers, and who leads them.
+    #[serde(default)]
+    pub controller_manager: plane::ControllerManager,
+
     /// The EndpointSlice controller.
     #[serde(default)]
     pub endpoint_slice_controller: endpoint_slice::Config,
@@ -225,12 +229,16 @@ pub struct ApiServer {
     /// Range: 0 and up; plausible 2 to 100 ms. Default: LogNormal(median: "10ms", p99: "100ms").
     /// Assumption: nothing official bounds it below one second.
     pub watch_delay: Dist,
+
+    /// Who is back when, after it did not answer for a while.
+    pub reconnect: plane::Reconnect,
 }
 
 impl Default for ApiServer {
     fn default() -> Self {
         Self {
             watch_delay: sim_models::health::watch_delay(),
+            reconnect: plane::Reconnect::default(),
         }
     }
 }
@@ -488,6 +496,33 @@ pub struct Deployment {
     /// How its pods are replaced.
     #[serde(default)]
     pub strategy: deployment::Strategy,
+
+    /// A pod counts as available when it has been ready for this long: a rolling update waits for it.
+    ///
+    /// Range: 0 and up. Default: "0s".
+    /// Source: Kubernetes API apps/v1, `DeploymentSpec.minReadySeconds`.
+    #[serde(default)]
+    pub min_ready: SimDuration,
+
+    /// A rolling update that makes no progress for this long is reported: Progressing=False, reason ProgressDeadlineExceeded. It goes on as
+    /// it did, and nothing is rolled back.
+    ///
+    /// Range: above 0, and longer than `min_ready`. Default: "600s".
+    /// Source: Kubernetes API apps/v1, `DeploymentSpec.progressDeadlineSeconds`.
+    #[serde(default = "deployment::progress_deadline")]
+    pub progress_deadline: SimDuration,
+
+    /// A PodDisruptionBudget for its pods: what an eviction must leave. Drains wait for it.
+    ///
+    /// Default: none; nothing holds an eviction back.
+    #[serde(default)]
+    pub pod_disruption_budget: Option<disruption::Config>,
+
+    /// A HorizontalPodAutoscaler, which changes the number of replicas during the run.
+    ///
+    /// Default: none; `replicas` stay what they are.
+    #[serde(default)]
+    pub autoscaler: Option<autoscaler::Config>,
 
     /// The server in each pod.
     pub server: server::Config,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::{SimDuration, SimTime};
 
 use crate::cluster::condition::{Erroring, PodCondition, Slow};
+use crate::control::disruption::{self, Drain};
 use crate::id::{DeploymentId, NodeId, PodId, TargetGroupId};
 use crate::request::forward::Forward;
 use crate::request::rules::Action;
@@ -18,7 +19,7 @@ pub struct Config {
     /// The thing it happens to.
     ///
     /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0),
-    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0) or Controller.
+    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0), Controller, ApiServer or ControllerManager.
     pub on: Selector,
 
     /// What becomes of the thing.
@@ -28,6 +29,7 @@ pub struct Config {
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
     /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For the load balancer controller: LeaderChanged.
+    /// For the API server: Unavailable. For the controller manager: Stopped, LeaderLost.
     pub becomes: Becomes,
 
     /// When it begins, from the start of the run (warm-up included).
@@ -80,6 +82,10 @@ pub enum Selector {
         /// Which of the cluster's nodes, in the order of the node groups, from 0.
         index: u32,
     },
+    /// The API server. What runs goes on; nothing is written, and nobody hears of anything.
+    ApiServer,
+    /// kube-controller-manager and kube-scheduler: nodes are not given up, EndpointSlices not written, pods not created or placed.
+    ControllerManager,
     /// A Deployment as a whole.
     Deployment {
         /// The name of an entry of `deployments`.
@@ -206,8 +212,27 @@ pub enum Becomes {
         #[serde(default)]
         from: PartitionFrom,
     },
-    /// A node is cordoned and its pods are evicted (`kubectl drain`).
-    Drained,
+    /// A node is cordoned and its pods are evicted (`kubectl drain`), as far as their `pod_disruption_budget` allows.
+    Drained {
+        /// Wait before a refused eviction is tried again.
+        ///
+        /// Range: above 0. Default: "5s".
+        /// Source: Kubernetes `staging/src/k8s.io/kubectl/pkg/drain/drain.go`.
+        #[serde(default = "disruption::drain_retry")]
+        retry: SimDuration,
+        /// After this long it gives up. The node stays cordoned.
+        ///
+        /// Range: above 0. Default: none, it tries for ever.
+        /// Source: `kubectl drain --timeout`.
+        #[serde(default)]
+        timeout: Option<SimDuration>,
+    },
+    /// The API server does not answer.
+    Unavailable,
+    /// The controller manager does not run.
+    Stopped,
+    /// The leading controller manager is gone; after `cluster.controller_manager.takeover` another one has its place.
+    LeaderLost,
     /// The agent on a node that writes its service map is down: cilium-agent, or kube-proxy. The node keeps the map that it has, and under
     /// Cilium no new pod starts there.
     ///
@@ -309,6 +334,19 @@ pub enum What {
     Forward(u32, Action),
     /// The leader of the load balancer controller is lost.
     LeaderChange,
+    /// Part of the control plane is away.
+    ControlPlane(Outage),
+}
+
+/// Which part of the control plane is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The API server.
+    ApiServer,
+    /// The controllers.
+    Controllers,
+    /// The leader of the controllers: an instant, and what follows from it.
+    Leader,
 }
 
 /// The pod that clients asked most in the [second](Busiest::WINDOW) before a time; of several the first.
@@ -341,7 +379,7 @@ pub enum NodeTrouble {
     /// Its kubelet restarts: an instant.
     KubeletRestart,
     /// It is drained: an instant, and what follows from it.
-    Drain,
+    Drain(Drain),
     /// Its agent is down.
     AgentDown,
     /// Its agent hangs.
@@ -377,6 +415,8 @@ pub enum Effect {
     Forward,
     /// The leader of the load balancer controller is lost.
     LeaderChange,
+    /// Part of the control plane is away.
+    ControlPlane(Outage),
 }
 
 impl Becomes {
@@ -413,11 +453,16 @@ impl Becomes {
             Self::Partition {
                 from: PartitionFrom::ControlPlane,
             } => Effect::Node(NodeTrouble::CutOff),
-            Self::Drained => Effect::Node(NodeTrouble::Drain),
             Self::AgentDown => Effect::Node(NodeTrouble::AgentDown),
             Self::AgentHung => Effect::Node(NodeTrouble::AgentHung),
             Self::AgentSlow { by } => Effect::Node(NodeTrouble::AgentSlow(by)),
             Self::ToBeDeleted => Effect::Node(NodeTrouble::ToBeDeleted),
+            Self::Drained { retry, timeout } => {
+                Effect::Node(NodeTrouble::Drain(Drain { retry, timeout }))
+            }
+            Self::Unavailable => Effect::ControlPlane(Outage::ApiServer),
+            Self::Stopped => Effect::ControlPlane(Outage::Controllers),
+            Self::LeaderLost => Effect::ControlPlane(Outage::Leader),
             Self::RolledOut { broken: false } => Effect::RollOut(PodCondition::Serving),
             Self::RolledOut { broken: true } => {
                 Effect::RollOut(PodCondition::Erroring(Erroring::default()))
@@ -444,6 +489,8 @@ impl Effect {
             Self::Replace => "a target group",
             Self::Forward => "a rule",
             Self::LeaderChange => "the controller",
+            Self::ControlPlane(Outage::ApiServer) => "the API server",
+            Self::ControlPlane(Outage::Controllers | Outage::Leader) => "the controller manager",
         }
     }
 
@@ -460,7 +507,8 @@ impl Effect {
             | Self::RollOut(_)
             | Self::Replace
             | Self::Forward
-            | Self::LeaderChange => None,
+            | Self::LeaderChange
+            | Self::ControlPlane(_) => None,
         }
     }
 
@@ -475,7 +523,8 @@ impl Effect {
                 | Self::Replace
                 | Self::Forward
                 | Self::LeaderChange
-                | Self::Node(NodeTrouble::KubeletRestart | NodeTrouble::Drain)
+                | Self::ControlPlane(Outage::Leader)
+                | Self::Node(NodeTrouble::KubeletRestart | NodeTrouble::Drain(_))
         )
     }
 }
@@ -490,6 +539,8 @@ impl Selector {
             Self::TargetGroup { .. } => "a target group",
             Self::Rule { .. } => "a rule",
             Self::Controller => "the controller",
+            Self::ApiServer => "the API server",
+            Self::ControllerManager => "the controller manager",
         }
     }
 }

@@ -6,10 +6,12 @@
 use sim_core::SimTime;
 
 use crate::control::aws_controller::NodeReady;
+use crate::control::disruption;
 use crate::health::endpoint_slice::Version;
 use crate::health::target_group::TargetState;
 use crate::id::{
-    FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId,
+    DeploymentId, FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId,
+    TargetId,
 };
 use crate::placement::Unschedulable;
 use crate::request::Request;
@@ -156,6 +158,45 @@ pub enum Health<'a> {
         /// Its node.
         node: NodeId,
     },
+    /// A rolling update begins, ends, or has gone for too long without progress.
+    Rollout {
+        /// Of which Deployment.
+        deployment: DeploymentId,
+        /// What became of it.
+        state: RolloutState,
+    },
+    /// A drain of a node begins or ends.
+    Drain {
+        /// Of which node.
+        node: NodeId,
+        /// What became of it.
+        state: DrainState,
+    },
+    /// The eviction API refuses a pod: 429.
+    EvictionRefused {
+        /// Which pod.
+        pod: PodId,
+        /// Its node, which is drained.
+        node: NodeId,
+        /// What its budget says.
+        status: disruption::Status,
+    },
+    /// An autoscaler looked at its Deployment.
+    Autoscaled {
+        /// Which one.
+        deployment: DeploymentId,
+        /// The replicas that it wanted until now.
+        current: u32,
+        /// The replicas that it wants from now on.
+        desired: u32,
+        /// Cpu usage in percent of what pods request; `None` without metrics.
+        utilization: Option<u32>,
+    },
+    /// The node lifecycle controller stops to evict, because no node is ready, or goes on.
+    Evicting {
+        /// Whether it has stopped.
+        halted: bool,
+    },
     /// A pod fits on no node; told again when the reason changes.
     Unschedulable {
         /// Which pod.
@@ -163,6 +204,30 @@ pub enum Health<'a> {
         /// Why, node by node.
         why: &'a Unschedulable,
     },
+}
+
+/// What a Deployment's condition Progressing says of a rolling update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloutState {
+    /// It has begun.
+    Began,
+    /// Progressing=False, reason ProgressDeadlineExceeded.
+    DeadlineExceeded,
+    /// It makes progress again after that.
+    Resumed,
+    /// Progressing=True, reason NewReplicaSetAvailable.
+    Complete,
+}
+
+/// What became of a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainState {
+    /// It has begun: the node is cordoned.
+    Began,
+    /// All pods have left.
+    Complete,
+    /// It was given up before.
+    TimedOut,
 }
 
 /// Whoever listens to a run.

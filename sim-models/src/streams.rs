@@ -76,9 +76,13 @@ pub const SCHEDULING: StreamName = StreamName::new("scheduling");
 pub const NODE_TIE: StreamName = StreamName::new("node tie");
 /// A pod's unique name, by which equals are ordered; `entity` is the place of the pod, `draw` the how-manieth pod there.
 pub const POD_UID: StreamName = StreamName::new("pod uid");
+/// When an autoscaler looks; `entity` is the Deployment, `draw` 0 for its metrics, 1 for itself.
+pub const AUTOSCALER: StreamName = StreamName::new("autoscaler");
+/// Who is back when after an outage of the control plane; `entity` is 0 for controllers, 1 + the node for others, `draw` counts.
+pub const OUTAGE: StreamName = StreamName::new("outage");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 32] = [
+pub const ALL: [StreamName; 34] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -111,4 +115,6 @@ pub const ALL: [StreamName; 32] = [
     SCHEDULING,
     NODE_TIE,
     POD_UID,
+    AUTOSCALER,
+    OUTAGE,
 ];

@@ -398,6 +398,15 @@ fn mark(scene: &Scene<'_>, health: &Health<'_>) -> Option<(Layer, String)> {
             Layer::Targets,
             format!("target {target} is {state:?} at load balancer node {load_balancer_node}"),
         ),
+        Health::Rollout { state, .. } => (Layer::Pods, format!("rolling update: {state:?}")),
+        Health::EvictionRefused { pod, .. } => (
+            Layer::Pods,
+            format!("eviction of {} refused", layout.pod_name(*pod)),
+        ),
+        Health::Drain { node, state } => (
+            Layer::Nodes,
+            format!("drain of {}: {state:?}", layout.node_name(*node)),
+        ),
         Health::Node { node, ready } => (
             Layer::Nodes,
             format!("{} is {ready:?}", layout.node_name(*node)),

@@ -14,6 +14,7 @@ use crate::report::{Provenance, Report, Section};
 mod because;
 pub mod connections;
 pub mod difference;
+mod drains;
 pub mod graph;
 pub mod latency;
 pub mod objectives;
@@ -22,6 +23,8 @@ pub mod parameters;
 pub mod path;
 pub mod place;
 pub mod placement;
+mod replicas;
+mod rollouts;
 pub mod share;
 mod spread;
 pub mod summary;
@@ -71,6 +74,18 @@ pub const VIEWS: &[View] = &[
     View {
         key: "spread",
         section: spread::section,
+    },
+    View {
+        key: "rollouts",
+        section: rollouts::section,
+    },
+    View {
+        key: "replicas",
+        section: replicas::section,
+    },
+    View {
+        key: "drains",
+        section: drains::section,
     },
     View {
         key: "latency",

@@ -2,10 +2,11 @@
 
 use sim_core::SimTime;
 use sim_models::control::deployment;
+use sim_models::control::node_lifecycle::Patience;
 use sim_models::fault::{self, Becomes, Busiest, Effect, Fault, NodeTrouble, Selector, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId};
 use sim_models::world::Blueprint;
-use sim_models::world::blueprint::{Health, Scheduled, Workload};
+use sim_models::world::blueprint::{Autoscaler, Health, Scheduled, Workload};
 
 use crate::scenario::{Deployment, Scenario};
 
@@ -30,6 +31,11 @@ pub(super) fn lower(
         pre_stop: written.lifecycle.pre_stop,
         termination_grace_period: written.termination_grace_period,
         strategy: written.strategy,
+        min_ready: written.min_ready,
+        progress_deadline: written.progress_deadline,
+        pod_disruption_budget: written.pod_disruption_budget,
+        autoscaler: autoscaler(written),
+        patience: Patience::of(&written.tolerations),
     });
     let groups = load_balancer.target_groups.values();
     let faults = scenario.faults.iter();
@@ -44,6 +50,8 @@ pub(super) fn lower(
             .collect(),
         kubelet: cluster.kubelet.clone(),
         watch_delay: cluster.api_server.watch_delay.clone(),
+        reconnect: cluster.api_server.reconnect.clone(),
+        controller_manager: cluster.controller_manager.clone(),
         endpoint_slice_controller: cluster.endpoint_slice_controller.clone(),
         node_lifecycle_controller: cluster.node_lifecycle_controller.clone(),
         default_toleration: cluster.default_toleration,
@@ -53,6 +61,19 @@ pub(super) fn lower(
         target_groups: groups.map(|group| group.health()).collect(),
         actions: super::actions(scenario),
     }))
+}
+
+/// Who changes a Deployment's replicas, with what its pods request: without a request of their own, their limit.
+///
+/// Source: Kubernetes, "Resource Management for Pods and Containers".
+fn autoscaler(written: &Deployment) -> Option<Autoscaler> {
+    let resources = &written.resources;
+    let config = written.autoscaler.clone()?;
+    let cpu_request = resources.requests.cpu.or(resources.limits.cpu)?;
+    Some(Autoscaler {
+        config,
+        cpu_request,
+    })
 }
 
 /// Places for new pods: as many as a Deployment has replicas, where something replaces or removes pods, and one for each that is
@@ -73,6 +94,7 @@ fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
                 )
             ),
             Selector::Deployment { name: rolled } => rolled == name,
+            Selector::ApiServer | Selector::ControllerManager => false,
             Selector::Pod { deployment, .. }
             | Selector::Pods { deployment, .. }
             | Selector::Busiest { deployment, .. } => {
@@ -81,14 +103,18 @@ fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
             Selector::TargetGroup { .. } | Selector::Rule { .. } | Selector::Controller => false,
         })
     };
-    let any = scenario.deployments.names().any(replaced);
+    let mut deployments = scenario.deployments.values();
+    let any =
+        scenario.deployments.names().any(replaced) || deployments.any(|it| it.autoscaler.is_some());
     let places = |(index, (name, written)): (usize, (&str, &Deployment))| {
         let id = DeploymentId::from_index(index);
         let pending = if any { scheduled.pending[id] } else { 0 };
-        let new = if replaced(name) {
-            written.replicas.get()
-        } else {
-            0
+        let replicas = written.replicas.get();
+        let new = match &written.autoscaler {
+            // As many again as there may be, for those that leave.
+            Some(scaler) => 2 * scaler.max_replicas.get().max(replicas) - replicas,
+            None if replaced(name) => replicas,
+            None => 0,
         };
         std::iter::repeat_n(id, (new + pending) as usize)
     };
@@ -106,9 +132,10 @@ pub(crate) fn is_watched(scenario: &Scenario) -> bool {
     let mut groups = scenario.load_balancer.target_groups.values();
     !scenario.faults.is_empty()
         || deployments.any(|it| {
-            [&it.readiness_probe, &it.liveness_probe, &it.startup_probe]
-                .into_iter()
-                .any(Option::is_some)
+            it.autoscaler.is_some()
+                || [&it.readiness_probe, &it.liveness_probe, &it.startup_probe]
+                    .into_iter()
+                    .any(Option::is_some)
         })
         || groups.any(|group| group.health_check.is_some() || group.anomaly_mitigation)
 }
@@ -138,6 +165,7 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
             What::Forward(index + 1, super::action(scenario, to))
         }
         (Effect::LeaderChange, Selector::Controller) => What::LeaderChange,
+        (Effect::ControlPlane(outage), _) => What::ControlPlane(outage),
         (
             Effect::Node(_)
             | Effect::RollOut(_)
@@ -190,7 +218,9 @@ fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
         | Selector::Rule { .. }
-        | Selector::Controller => Vec::new(),
+        | Selector::Controller
+        | Selector::ApiServer
+        | Selector::ControllerManager => Vec::new(),
     }
 }
 

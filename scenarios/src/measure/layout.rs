@@ -27,6 +27,8 @@ pub enum Scope {
 pub struct ServiceLayout {
     /// Name.
     pub name: String,
+    /// Whose pods they are.
+    pub selects: DeploymentId,
     /// Its pods, in the order of their ids.
     pub pods: Vec<PodId>,
     /// How many pods are wanted.
@@ -164,6 +166,7 @@ impl Layout {
             self.endpoints += pods.len();
             self.services.push(ServiceLayout {
                 name: service.name.clone(),
+                selects: service.selects,
                 pods,
                 wanted: blueprint.deployments[service.selects].replicas,
                 never_placed: never_placed(blueprint, service.selects),

@@ -67,6 +67,19 @@ impl Seconds {
         self.total += 1;
     }
 
+    /// Counts `count` in each second from `from` up to, and not with, that of `until`.
+    pub fn hold(&mut self, count: u32, from: SimDuration, until: SimDuration) {
+        let second = |at: SimDuration| (at.as_nanos() / 1_000_000_000) as usize;
+        let (from, until) = (second(from), second(until));
+        if until > self.counts.len() {
+            self.counts.resize(until, 0);
+        }
+        for here in self.counts.iter_mut().take(until).skip(from) {
+            *here += u64::from(count);
+            self.total += u64::from(count);
+        }
+    }
+
     /// How many in all.
     #[must_use]
     pub const fn total(&self) -> u64 {

@@ -27,7 +27,11 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         Selector::TargetGroup { name } => {
             return group_exists(subject, &["faults", index, "on", "name"], name, found);
         }
-        Selector::Node { .. } | Selector::Rule { .. } | Selector::Controller => return,
+        Selector::Node { .. }
+        | Selector::Rule { .. }
+        | Selector::Controller
+        | Selector::ApiServer
+        | Selector::ControllerManager => return,
     };
     let names = subject.scenario.deployments.names();
     let path = ["faults", index, "on", field];
@@ -143,7 +147,9 @@ fn number(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Di
         | Selector::Busiest { .. }
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
-        | Selector::Controller => return,
+        | Selector::Controller
+        | Selector::ApiServer
+        | Selector::ControllerManager => return,
     };
     if u64::from(given) >= there {
         let message = format!("there are {there} {what}, counted from 0");

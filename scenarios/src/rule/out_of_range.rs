@@ -68,6 +68,36 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                 "another label: the controllers set this one",
             );
         }
+        must(
+            deployment.progress_deadline > deployment.min_ready,
+            &["deployments", name, "progress_deadline"],
+            "longer than `min_ready`, as Kubernetes accepts",
+        );
+        let budget = deployment.pod_disruption_budget;
+        must(
+            budget.is_none_or(|it| it.min_available.is_some() != it.max_unavailable.is_some()),
+            &["deployments", name, "pod_disruption_budget"],
+            "a budget with either `min_available` or `max_unavailable`",
+        );
+        let scaler = deployment.autoscaler.as_ref();
+        must(
+            scaler.is_none_or(|it| it.min_replicas <= it.max_replicas),
+            &["deployments", name, "autoscaler", "max_replicas"],
+            "at least `min_replicas`",
+        );
+        let resources = &deployment.resources;
+        let request = resources.requests.cpu.or(resources.limits.cpu);
+        must(
+            scaler.is_none() || request.is_some_and(|it| it.as_millis() > 0),
+            &["deployments", name, "autoscaler"],
+            "on pods that request cpu (`resources.requests.cpu`): utilization is a share of that",
+        );
+        let update = deployment.strategy.rolling_update;
+        must(
+            !(update.max_surge.is_zero() && update.max_unavailable.is_zero()),
+            &["deployments", name, "strategy", "rolling_update"],
+            "wide enough: not both numbers may be 0",
+        );
         let probes = [
             ("liveness_probe", &deployment.liveness_probe),
             ("startup_probe", &deployment.startup_probe),

@@ -10,10 +10,11 @@ use crate::diagnostic::Diagnostic;
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (name, deployment) in subject.scenario.deployments.iter() {
         let Load { rate, busy } = load(subject, name, &deployment.server.service_time);
-        let workers =
-            f64::from(deployment.replicas.get()) * f64::from(deployment.server.workers.get());
+        let scaler = deployment.autoscaler.as_ref();
+        let most = scaler.map(|it| it.max_replicas);
+        let pods = most.map_or(deployment.replicas, |most| most.max(deployment.replicas));
+        let workers = f64::from(pods.get()) * f64::from(deployment.server.workers.get());
         if busy >= workers {
-            let pods = deployment.replicas;
             found.push(
                 Diagnostic::warning(code::OVERLOAD, format!("pods of {name:?} cannot keep up"))
                     .label(

@@ -113,7 +113,7 @@ const CHOICES: &[(&str, &[&str])] = &[
         "strategy",
         &[
             "",
-            "strategy: (rolling_update: (max_surge_percent: 0, max_unavailable_percent: 100)),",
+            "strategy: (rolling_update: (max_surge: 0, max_unavailable: \"100%\")),",
         ],
     ),
     (

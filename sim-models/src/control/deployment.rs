@@ -5,7 +5,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::SimDuration;
+use sim_core::{SimDuration, SimTime};
+
+use super::int_or_percent::IntOrPercent;
 
 /// `strategy` of a Deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,26 +21,33 @@ pub struct Strategy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RollingUpdate {
-    /// Pods above the wanted replicas, in percent of them, rounded up.
+    /// Pods above the wanted replicas: a number, or a percentage of them, rounded up.
     ///
-    /// Range: 0 to 100. Default: 25.
+    /// Range: 0 and up; not 0 together with `max_unavailable`. Default: "25%".
     /// Source: Kubernetes API apps/v1, `RollingUpdateDeployment.maxSurge`.
-    pub max_surge_percent: u32,
+    pub max_surge: IntOrPercent,
 
-    /// Replicas that may be unavailable, in percent, rounded down.
+    /// Replicas that may be unavailable: a number, or a percentage, rounded down.
     ///
-    /// Range: 0 to 100. Default: 25.
+    /// Range: 0 and up; not 0 together with `max_surge`. Default: "25%".
     /// Source: Kubernetes API apps/v1, `RollingUpdateDeployment.maxUnavailable`.
-    pub max_unavailable_percent: u32,
+    pub max_unavailable: IntOrPercent,
 }
 
 impl Default for RollingUpdate {
     fn default() -> Self {
         Self {
-            max_surge_percent: 25,
-            max_unavailable_percent: 25,
+            max_surge: IntOrPercent::Percent(25),
+            max_unavailable: IntOrPercent::Percent(25),
         }
     }
+}
+
+/// How long a Deployment's rollout may go without progress, where nothing else is said: 600 s.
+///
+/// Source: Kubernetes API apps/v1, `DeploymentSpec.progressDeadlineSeconds`.
+pub fn progress_deadline() -> SimDuration {
+    SimDuration::from_secs(600)
 }
 
 /// One sync of the workload controllers, where nothing else is said: 10 ms.
@@ -63,8 +72,8 @@ impl RollingUpdate {
     /// Source: Kubernetes 1.34 `pkg/controller/deployment/util/deployment_util.go`: the surge is rounded up,
     /// the unavailable down, and one replica may be unavailable where both come out as 0.
     pub fn limits(&self, replicas: u32) -> Limits {
-        let surge = (replicas * self.max_surge_percent).div_ceil(100);
-        let unavailable = (replicas * self.max_unavailable_percent / 100).min(replicas);
+        let surge = self.max_surge.rounded_up(replicas);
+        let unavailable = self.max_unavailable.rounded_down(replicas).min(replicas);
         let unavailable = if surge == 0 && unavailable == 0 {
             1
         } else {
@@ -121,6 +130,119 @@ pub fn step(counts: Counts, limits: Limits) -> (u32, u32) {
     (old - unhealthy - healthy, new)
 }
 
+/// From when on a pod that has been ready since then is available.
+///
+/// Source: Kubernetes 1.34 `pkg/api/v1/pod/util.go`, `IsPodAvailable`. The real ReplicaSet controller looks at the earliest at the end of
+/// that second, because the API keeps whole seconds.
+pub fn available_from(ready_since: SimTime, min_ready: SimDuration) -> SimTime {
+    ready_since + min_ready
+}
+
+/// What the controller writes into a Deployment's status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Pods of the new ReplicaSet.
+    pub updated: u32,
+    /// Pods of the old ones.
+    pub old: u32,
+    /// Pods that are ready.
+    pub ready: u32,
+    /// Pods that are available.
+    pub available: u32,
+}
+
+impl Status {
+    /// Whether a rollout has come further since an earlier status.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/controller/deployment/util/deployment_util.go`, `DeploymentProgressing`.
+    pub fn is_further_than(&self, before: &Self) -> bool {
+        self.updated > before.updated
+            || self.old < before.old
+            || self.ready > before.ready
+            || self.available > before.available
+    }
+
+    /// Whether a rollout has come to its end.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/controller/deployment/util/deployment_util.go`, `DeploymentComplete`.
+    pub fn is_complete(&self, replicas: u32) -> bool {
+        self.updated == replicas && self.old == 0 && self.available == replicas
+    }
+}
+
+/// How far a rollout has come, and whether the condition Progressing still says that it does.
+///
+/// Source: Kubernetes 1.34 `pkg/controller/deployment/progress.go`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    status: Status,
+    /// When it last came further.
+    last: SimTime,
+    /// Progressing=False, reason ProgressDeadlineExceeded.
+    is_late: bool,
+}
+
+/// What a look at a rollout brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// As before.
+    Same,
+    /// Progressing=True, reason ReplicaSetUpdated, after it was late.
+    Resumed,
+    /// Progressing=False, reason ProgressDeadlineExceeded. The rollout goes on as it did; nothing is rolled back.
+    DeadlineExceeded,
+    /// Progressing=True, reason NewReplicaSetAvailable: the rollout has come to its end.
+    Complete,
+}
+
+impl Progress {
+    /// A rollout begins.
+    pub fn begin(status: Status, now: SimTime) -> Self {
+        Self {
+            status,
+            last: now,
+            is_late: false,
+        }
+    }
+
+    /// The controller looks.
+    pub fn look(
+        &mut self,
+        status: Status,
+        replicas: u32,
+        deadline: SimDuration,
+        now: SimTime,
+    ) -> Condition {
+        let further = status.is_further_than(&self.status);
+        self.status = status;
+        if status.is_complete(replicas) {
+            return Condition::Complete;
+        }
+        if further {
+            self.last = now;
+            return match std::mem::take(&mut self.is_late) {
+                true => Condition::Resumed,
+                false => Condition::Same,
+            };
+        }
+        if !self.is_late && now >= self.late_from(deadline) {
+            self.is_late = true;
+            return Condition::DeadlineExceeded;
+        }
+        Condition::Same
+    }
+
+    /// When it is late, if it comes no further.
+    pub fn late_from(&self, deadline: SimDuration) -> SimTime {
+        self.last + deadline
+    }
+
+    /// Whether it is late.
+    pub fn is_late(&self) -> bool {
+        self.is_late
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,9 +261,10 @@ mod tests {
             [(3, 2), (1, 1), (1, 0), (1, 0)]
         );
         let none = RollingUpdate {
-            max_surge_percent: 0,
-            max_unavailable_percent: 0,
+            max_surge: IntOrPercent::Percent(0),
+            max_unavailable: IntOrPercent::Percent(5),
         };
+        // 5 % of 10 is 0.5, which is none.
         assert_eq!(none.limits(10).unavailable, 1);
     }
 
@@ -177,5 +300,40 @@ mod tests {
     fn a_rollout_that_never_gets_ready_rests_at_eight_and_five() {
         assert_eq!(steps(10, 0, false).last(), Some(&(8, 5)));
         assert_eq!(steps(8, 5, false), []);
+    }
+
+    #[test]
+    fn a_rollout_is_late_when_nothing_has_moved_for_the_deadline() {
+        // Begins at 0 with 10 old pods; 3 new ones at 1 s; nothing more until 602 s, then one is ready.
+        let at = |seconds| SimTime::ZERO + SimDuration::from_secs(seconds);
+        let status = |updated, old, ready| Status {
+            updated,
+            old,
+            ready,
+            available: ready,
+        };
+        let mut progress = Progress::begin(status(0, 10, 10), at(0));
+        let mut look =
+            |status, seconds| progress.look(status, 10, progress_deadline(), at(seconds));
+        assert_eq!(look(status(3, 8, 8), 1), Condition::Same);
+        assert_eq!(look(status(3, 8, 8), 600), Condition::Same);
+        assert_eq!(look(status(3, 8, 8), 601), Condition::DeadlineExceeded);
+        assert_eq!(look(status(3, 8, 8), 602), Condition::Same);
+        assert_eq!(look(status(3, 8, 9), 603), Condition::Resumed);
+        assert_eq!(look(status(10, 0, 10), 604), Condition::Complete);
+    }
+
+    #[test]
+    fn a_pod_that_becomes_unready_is_no_progress() {
+        let before = Status {
+            updated: 5,
+            old: 8,
+            ready: 9,
+            available: 9,
+        };
+        let worse = Status { ready: 8, ..before };
+        assert!(!worse.is_further_than(&before) && before.is_further_than(&worse));
+        let fewer = Status { old: 7, ..before };
+        assert!(fewer.is_further_than(&before));
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! One file per controller: its settings, its state and its decisions. None of them plans an event.
 
+pub mod autoscaler;
 pub mod aws_controller;
 pub mod deployment;
+pub mod disruption;
+pub mod int_or_percent;
 pub mod kubelet;
 pub mod node_lifecycle;
+pub mod plane;

@@ -49,7 +49,7 @@ pub struct Toleration {
     pub effect: Option<TaintEffect>,
     /// How long the pod stays after a `NoExecute` taint appeared; not written, for ever. Units: seconds.
     ///
-    /// The scheduler does not look at it.
+    /// The scheduler does not look at it. The only such taint that appears during a run is that of a lost node.
     pub toleration_seconds: Option<u64>,
 }
 

@@ -8,13 +8,16 @@ use sim_core::{Dist, SimDuration};
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
-use crate::control::{aws_controller, deployment, kubelet, node_lifecycle};
+use crate::control::{
+    autoscaler, aws_controller, deployment, disruption, kubelet, node_lifecycle, plane,
+};
 use crate::fault::{Fault, What};
 use crate::health::{endpoint_slice, probe, target_group};
 use crate::id::{
     Arena, DeploymentId, FaultId, LoadBalancerNodeId, NodeId, PodId, PopulationId, ServiceId,
     TargetGroupId, ZoneId,
 };
+use crate::placement::quantity::Cpu;
 use crate::placement::{self, Revisions, Scheduler, TemplateId};
 use crate::quantity::{Bandwidth, Size};
 use crate::request::balance::{self, least_outstanding, round_robin};
@@ -70,6 +73,10 @@ pub struct Health {
     pub kubelet: kubelet::Config,
     /// From a commit until a watcher has it.
     pub watch_delay: Dist,
+    /// Who is back when after an outage of the API server.
+    pub reconnect: plane::Reconnect,
+    /// The controllers, and who leads them.
+    pub controller_manager: plane::ControllerManager,
     /// The EndpointSlice controller.
     pub endpoint_slice_controller: endpoint_slice::Config,
     /// The node lifecycle controller.
@@ -113,6 +120,25 @@ pub struct Workload {
     pub termination_grace_period: SimDuration,
     /// How its pods are replaced.
     pub strategy: deployment::Strategy,
+    /// A pod that has been ready for this long is available.
+    pub min_ready: SimDuration,
+    /// How long a rollout may go without progress.
+    pub progress_deadline: SimDuration,
+    /// What an eviction must leave; `None`: nothing holds one back.
+    pub pod_disruption_budget: Option<disruption::Config>,
+    /// Who changes the number of its replicas.
+    pub autoscaler: Option<Autoscaler>,
+    /// How long its pods stay on a node that is lost.
+    pub patience: node_lifecycle::Patience,
+}
+
+/// Who changes the number of replicas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Autoscaler {
+    /// How it decides.
+    pub config: autoscaler::Config,
+    /// What each pod requests; above 0.
+    pub cpu_request: Cpu,
 }
 
 impl Default for Workload {
@@ -124,6 +150,11 @@ impl Default for Workload {
             pre_stop: SimDuration::ZERO,
             termination_grace_period: SimDuration::from_secs(30),
             strategy: deployment::Strategy::default(),
+            min_ready: SimDuration::ZERO,
+            progress_deadline: deployment::progress_deadline(),
+            pod_disruption_budget: None,
+            autoscaler: None,
+            patience: node_lifecycle::Patience::default(),
         }
     }
 }
@@ -135,6 +166,8 @@ impl Health {
             faults: Arena::new(),
             kubelet: kubelet::Config::default(),
             watch_delay: crate::health::watch_delay(),
+            reconnect: plane::Reconnect::default(),
+            controller_manager: plane::ControllerManager::default(),
             endpoint_slice_controller: endpoint_slice::Config::default(),
             node_lifecycle_controller: node_lifecycle::Config::default(),
             default_toleration: node_lifecycle::default_toleration(),

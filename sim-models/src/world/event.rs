@@ -91,8 +91,28 @@ pub enum HealthEvent {
     NodeBack(NodeId),
     /// Pods of a lost node have tolerated it long enough.
     Evict(NodeId),
+    /// A pod with a toleration of its own has tolerated a lost node long enough.
+    EvictTainted(PodId),
+    /// The controllers are back after an outage.
+    ControllersBack,
+    /// After an outage a kubelet writes what it could not write.
+    WriteStatuses(NodeId),
     /// The controllers of a Deployment look at its pods.
     SyncDeployment(DeploymentId),
+    /// A pod has been ready for so long that it is available.
+    Available(PodId),
+    /// A rollout may have gone for too long without progress.
+    ProgressDeadline(DeploymentId),
+    /// Whoever drains a node asks again for a pod whose eviction was refused.
+    EvictPod(PodId),
+    /// Whoever drains a node gives up.
+    DrainTimeout(NodeId),
+    /// The disruption controller looks at a budget.
+    SyncBudget(DeploymentId),
+    /// metrics-server asks for the usage of a Deployment's pods.
+    ReadMetrics(DeploymentId),
+    /// An autoscaler looks at its Deployment.
+    Autoscale(DeploymentId),
     /// The scheduler looks at the pods that wait for a node.
     Schedule,
     /// A kubelet hears of a pod that was bound to its node.
@@ -222,7 +242,17 @@ impl HealthEvent {
             Self::MarkNotReady(_) => "pod of a lost node marked",
             Self::NodeBack(_) => "node back",
             Self::Evict(_) => "pods of a lost node evicted",
+            Self::EvictTainted(_) => "pod of a lost node evicted",
+            Self::ControllersBack => "controllers back",
+            Self::WriteStatuses(_) => "pod statuses written after an outage",
             Self::SyncDeployment(_) => "deployment sync",
+            Self::Available(_) => "pod available",
+            Self::ProgressDeadline(_) => "progress deadline of a rollout",
+            Self::EvictPod(_) => "eviction tried again",
+            Self::DrainTimeout(_) => "drain given up",
+            Self::SyncBudget(_) => "disruption budget sync",
+            Self::ReadMetrics(_) => "pod metrics read",
+            Self::Autoscale(_) => "autoscaler looks",
             Self::Schedule => "scheduling",
             Self::Assigned(_) => "pod assigned to a node",
             Self::Delete(_) => "pod deleted",
@@ -270,6 +300,16 @@ impl HealthEvent {
             Self::Assigned(pod) => (47, pod.index()),
             Self::GateSeen(pod) => (48, pod.index()),
             Self::RulesChanged(fault) => (49, fault.index()),
+            Self::Available(pod) => (50, pod.index()),
+            Self::ProgressDeadline(deployment) => (51, deployment.index()),
+            Self::EvictPod(pod) => (52, pod.index()),
+            Self::DrainTimeout(node) => (53, node.index()),
+            Self::SyncBudget(deployment) => (54, deployment.index()),
+            Self::EvictTainted(pod) => (57, pod.index()),
+            Self::ControllersBack => (58, 0),
+            Self::WriteStatuses(node) => (59, node.index()),
+            Self::ReadMetrics(deployment) => (55, deployment.index()),
+            Self::Autoscale(deployment) => (56, deployment.index()),
         }
     }
 }

@@ -258,6 +258,7 @@ impl<R: Recorder> World<R> {
             // Somebody came or went in between, and with it came another look.
             return;
         }
+        self.note_work(pod, now);
         while let Some(id) = self.servers[pod].sharing().and_then(|it| it.finished(now)) {
             self.on_served(id, agenda);
         }

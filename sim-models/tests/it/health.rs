@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use sim_core::{Dist, SimDuration, SimTime, Streams};
 use sim_models::cluster::condition::{Erroring, PodCondition, Slow};
+use sim_models::control::disruption::Drain;
 use sim_models::fault::{Fault, NodeTrouble, What};
 use sim_models::health::probe;
 use sim_models::id::{DeploymentId, NodeId, PodId};
@@ -71,7 +72,11 @@ fn troubles() -> Vec<Fault> {
             101,
             What::RollOut(DeploymentId(0), PodCondition::Serving),
         ),
-        fault(130, 131, What::Node(NodeId(0), NodeTrouble::Drain)),
+        fault(
+            130,
+            131,
+            What::Node(NodeId(0), NodeTrouble::Drain(Drain::default())),
+        ),
     ]
 }
 

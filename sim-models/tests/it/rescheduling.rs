@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::PodCondition;
+use sim_models::control::disruption::Drain;
 use sim_models::fault::{Fault, NodeTrouble, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId, ZoneId};
 use sim_models::observe::{Health as Seen, Observation, Recorder};
@@ -278,7 +279,11 @@ fn some_fault() -> impl Strategy<Value = Fault> {
             from + lasts
         )),
         (from, 0..2_u32).prop_map(|(from, node)| {
-            fault(from, from + 1, What::Node(NodeId(node), NodeTrouble::Drain))
+            fault(
+                from,
+                from + 1,
+                What::Node(NodeId(node), NodeTrouble::Drain(Drain::default())),
+            )
         }),
     ]
 }

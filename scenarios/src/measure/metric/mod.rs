@@ -13,6 +13,7 @@ use super::reading::{Merge, Reading};
 pub mod ages;
 pub mod connections;
 pub mod distance;
+pub mod drains;
 pub mod health;
 pub mod hops;
 pub mod latency;
@@ -22,7 +23,9 @@ pub mod paths;
 pub mod placement;
 pub mod places;
 pub mod pods;
+pub mod replicas;
 pub mod requests;
+pub mod rollouts;
 pub mod sources;
 pub mod targets;
 
@@ -201,6 +204,12 @@ metrics! {
     Targets targets: targets::Targets;
     /// Who notices a fault, and when.
     Health health: health::Health;
+    /// How rolling updates go.
+    Rollouts rollouts: rollouts::Rollouts;
+    /// How drains go.
+    Drains drains: drains::Drains;
+    /// How many replicas autoscalers want.
+    Replicas replicas: replicas::Replicas;
 }
 
 /// A named number of one replication, such as "p99 latency".

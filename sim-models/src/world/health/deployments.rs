@@ -7,6 +7,7 @@ use sim_core::{Agenda, SimTime};
 
 use super::plan;
 use super::pod::Pod;
+use super::rollouts::Rollout;
 use crate::cluster::condition::PodCondition;
 use crate::control::deployment::{Counts, Limits, step};
 use crate::id::{Arena, DeploymentId, NodeId, PodId};
@@ -19,7 +20,7 @@ use crate::world::event::{Event, HealthEvent};
 /// A Deployment's ReplicaSets.
 #[derive(Debug)]
 pub(super) struct ReplicaSets {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Replicas that the old and the new ReplicaSet shall have.
     old: u32,
     new: u32,
@@ -30,6 +31,20 @@ pub(super) struct ReplicaSets {
     /// When the controller looks next.
     syncs_at: Option<SimTime>,
     created: u64,
+    /// The rollout under way.
+    pub(super) rollout: Option<Rollout>,
+}
+
+impl ReplicaSets {
+    /// Another number of replicas is wanted.
+    pub(super) fn resize(&mut self, limits: Limits) {
+        let replicas = limits.replicas;
+        self.limits = limits;
+        self.new = match self.old {
+            0 => replicas,
+            _ => self.new.min(replicas),
+        };
+    }
 }
 
 /// Deployments whose pods are all there, as far as they fit; where a rolling update stands still there are two generations of them.
@@ -60,6 +75,7 @@ pub(super) fn at_rest(
                 condition: PodCondition::Serving,
                 syncs_at: None,
                 created: 0,
+                rollout: None,
             }
         })
         .collect()
@@ -81,6 +97,7 @@ impl<R: Recorder> World<R> {
         if let Some(placing) = &mut health.placing {
             placing.roll_out(id);
         }
+        self.begin_rollout(id, agenda);
         self.wake_deployment(id, agenda);
     }
 
@@ -102,10 +119,13 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_sync_deployment(&mut self, id: DeploymentId, agenda: &mut Agenda<'_, Event>) {
         self.health_mut().replica_sets[id].syncs_at = None;
         let (old, new) = self.active(id);
+        let now = agenda.now();
         let health = self.health();
+        let min_ready = health.workloads[id].config.min_ready;
         let available = |pods: &[PodId]| {
-            let ready = pods.iter().filter(|&&pod| health.pods[pod].seen.ready);
-            ready.count() as u32
+            let available = pods.iter();
+            let available = available.filter(|&&pod| health.pods[pod].is_available(min_ready, now));
+            available.count() as u32
         };
         let it = &health.replica_sets[id];
         let counts = Counts {
@@ -123,7 +143,6 @@ impl<R: Recorder> World<R> {
         let changed = next != (it.old, it.new);
         (it.old, it.new) = next;
         let all: Vec<PodId> = old.iter().chain(&new).copied().collect();
-        let now = agenda.now();
         let mut leaving = self.surplus(&old, next.0, &all, now);
         leaving.extend(self.surplus(&new, next.1, &all, now));
         for pod in leaving {
@@ -138,10 +157,11 @@ impl<R: Recorder> World<R> {
         if changed {
             self.wake_deployment(id, agenda);
         }
+        self.look_at_rollout(id, agenda);
     }
 
     /// The pods of the old and of the new ReplicaSet that are not being deleted.
-    fn active(&self, id: DeploymentId) -> (Vec<PodId>, Vec<PodId>) {
+    pub(super) fn active(&self, id: DeploymentId) -> (Vec<PodId>, Vec<PodId>) {
         let health = self.health();
         let generation = health.replica_sets[id].generation;
         let pods = self.pods.enumerate();
@@ -199,6 +219,7 @@ impl<R: Recorder> World<R> {
         health.pods[pod].begin(generation, condition, now);
         health.give_gates(pod, id);
         self.servers[pod].clear();
+        self.renew_meter(pod, now);
         self.tell(now, observe::Health::Created { pod });
         self.tell_scheduler(agenda, |scheduler, now| {
             scheduler.add(pod, generation, serial, now);
@@ -222,13 +243,5 @@ impl<R: Recorder> World<R> {
             counts[self.pods[pod].node] += 1;
         }
         counts
-    }
-
-    /// A node is cordoned, and its pods are evicted.
-    pub(super) fn drain(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
-        self.tell_scheduler(agenda, |scheduler, _| scheduler.cordon(node));
-        for pod in self.pods_on(node) {
-            self.on_delete(pod, agenda);
-        }
     }
 }

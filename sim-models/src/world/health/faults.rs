@@ -56,12 +56,13 @@ impl<R: Recorder> World<R> {
                     self.restart_kubelet(&pods, agenda);
                 }
             }
-            What::Node(node, NodeTrouble::Drain) if begins => self.drain(node, agenda),
+            What::Node(node, NodeTrouble::Drain(how)) if begins => self.drain(node, how, agenda),
             What::RollOut(deployment, condition) if begins => {
                 self.roll_out(deployment, condition, agenda);
             }
-            What::Node(_, NodeTrouble::Drain | NodeTrouble::KubeletRestart) => {}
+            What::Node(_, NodeTrouble::Drain(_) | NodeTrouble::KubeletRestart) => {}
             What::Node(node, trouble) => self.on_node_trouble(id, node, trouble, begins, agenda),
+            What::ControlPlane(outage) => self.on_outage(outage, begins, agenda),
             What::Unselect(pods) if begins => {
                 for pod in pods {
                     self.health_mut().pods[pod].unselect();

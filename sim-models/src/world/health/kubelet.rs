@@ -313,6 +313,10 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_status_written(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let it = &mut self.health_mut().pods[pod];
         it.writing = false;
+        if !self.takes_writes() {
+            return;
+        }
+        let it = &mut self.health_mut().pods[pod];
         let ready = it.ready;
         let is_news = std::mem::replace(&mut it.written, it.containers) != it.containers;
         // The first status of a pod carries its address, and makes it an endpoint.
@@ -330,7 +334,9 @@ impl<R: Recorder> World<R> {
 
     /// A pod's Ready condition changes in the API.
     pub(super) fn commit_ready(&mut self, pod: PodId, ready: bool, agenda: &mut Agenda<'_, Event>) {
-        self.health_mut().pods[pod].api.ready = ready;
+        let it = &mut self.health_mut().pods[pod];
+        it.api.ready = ready;
+        it.ready_changed = Some(agenda.now());
         self.tell(agenda.now(), observe::Health::Ready { pod, ready });
         self.pod_changed(pod, agenda);
     }

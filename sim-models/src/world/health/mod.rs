@@ -26,14 +26,18 @@ use crate::request::Request;
 use crate::request::node_port::Proxy;
 
 mod agents;
+mod autoscaling;
 mod checks;
 mod deployments;
+mod drains;
 mod faults;
 mod gates;
 mod kubelet;
 mod nodes;
+mod outages;
 mod placing;
 mod pod;
+mod rollouts;
 mod scheduling;
 mod slices;
 mod switch;
@@ -60,6 +64,11 @@ pub(super) struct Health {
     gates_of: Arena<DeploymentId, Vec<TargetGroupId>>,
     views: Arena<ViewId, checks::View>,
     replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
+    disruptions: drains::Disruptions,
+    /// What waits for a part of the control plane; `None` where none of it goes away.
+    outages: Option<Box<outages::Outages>>,
+    /// What autoscalers know; `None` where there are none.
+    autoscaling: Option<Box<autoscaling::Autoscaling>>,
     /// The scheduler; `None` where no pods are created.
     placing: Option<Placing>,
     lifecycle: nodes::Lifecycle,
@@ -141,11 +150,14 @@ impl Health {
             faults: config.faults.clone(),
             counted: BTreeMap::new(),
             nodes: nodes::in_order(blueprint, config, streams),
-            lifecycle: nodes::Lifecycle::new(&settings.lifecycle, streams),
+            lifecycle: nodes::Lifecycle::new(blueprint, &settings.lifecycle, streams),
             bucket: aws_controller::Bucket::new(&settings.controller.api),
             leaderless_until: SimTime::ZERO,
             services: slices::published(blueprint),
             replica_sets: deployments::at_rest(blueprint, &pods),
+            disruptions: drains::Disruptions::new(blueprint, config, &pods),
+            outages: outages::Outages::new(blueprint, config)?.map(Box::new),
+            autoscaling: autoscaling::Autoscaling::new(blueprint, config, streams).map(Box::new),
             placing,
             workloads,
             pods,
@@ -182,6 +194,7 @@ impl Health {
         }
         let waiting = self.placing.as_ref().filter(|it| !it.queue.is_empty());
         events.extend(waiting.map(|_| (SimTime::ZERO, HealthEvent::Schedule)));
+        events.extend(self.autoscaling.iter().flat_map(|it| it.first_events()));
         let events = events.into_iter();
         events
             .map(|(at, event)| (at, Event::Health(event)))
@@ -335,6 +348,9 @@ fn pair(one: impl Id, other: impl Id) -> u64 {
 impl<R: Recorder> World<R> {
     /// Something happens to the health of things, or to what somebody believes about it.
     pub(super) fn on_health(&mut self, event: HealthEvent, agenda: &mut Agenda<'_, Event>) {
+        if self.waits(event, agenda.now()) {
+            return;
+        }
         match event {
             HealthEvent::FaultBegins(fault) => self.on_fault(fault, true, agenda),
             HealthEvent::FaultEnds(fault) => self.on_fault(fault, false, agenda),
@@ -361,7 +377,17 @@ impl<R: Recorder> World<R> {
             HealthEvent::MarkNotReady(pod) => self.on_mark_not_ready(pod, agenda),
             HealthEvent::NodeBack(node) => self.on_node_back(node, agenda),
             HealthEvent::Evict(node) => self.on_evict(node, agenda),
+            HealthEvent::EvictTainted(pod) => self.on_evict_tainted(pod, agenda),
+            HealthEvent::ControllersBack => self.on_controllers_back(agenda),
+            HealthEvent::WriteStatuses(node) => self.on_write_statuses(node, agenda),
             HealthEvent::SyncDeployment(id) => self.on_sync_deployment(id, agenda),
+            HealthEvent::Available(pod) => self.wake_deployment(self.pods[pod].deployment, agenda),
+            HealthEvent::ProgressDeadline(id) => self.look_at_rollout(id, agenda),
+            HealthEvent::EvictPod(pod) => self.evict(pod, agenda),
+            HealthEvent::DrainTimeout(node) => self.on_drain_timeout(node, agenda.now()),
+            HealthEvent::SyncBudget(id) => self.on_sync_budget(id, agenda.now()),
+            HealthEvent::ReadMetrics(id) => self.on_read_metrics(id, agenda),
+            HealthEvent::Autoscale(id) => self.on_autoscale(id, agenda),
             HealthEvent::Schedule => self.on_schedule(agenda),
             HealthEvent::Assigned(pod) => self.on_assigned(pod, agenda),
             HealthEvent::Delete(pod) => self.on_delete(pod, agenda),

@@ -6,9 +6,9 @@ use super::agents::Lag;
 use super::{drawn, plan, share};
 use crate::cluster::condition::NodeCondition;
 use crate::control::aws_controller::NodeReady;
-use crate::control::node_lifecycle;
+use crate::control::node_lifecycle::{self, Patience};
 use crate::fault::NodeTrouble;
-use crate::id::{Arena, FaultId, NodeId, PodId};
+use crate::id::{Arena, FaultId, NodeId, PodId, ZoneId};
 use crate::observe::{self, Recorder};
 use crate::streams::{LEASE, NODE_MONITOR, RELIST_PHASE};
 use crate::world::blueprint::{self, Blueprint};
@@ -27,6 +27,8 @@ pub(super) struct Node {
     /// When the lifecycle controller will give it up, if it stays silent.
     given_up_at: Option<SimTime>,
     back_at: Option<SimTime>,
+    /// When it gets, or got, the taint with the effect NoExecute.
+    taint_at: Option<SimTime>,
     evicts_at: Option<SimTime>,
     silences: u64,
     /// When its agent was slow.
@@ -39,8 +41,10 @@ pub(super) struct Lifecycle {
     phase: SimDuration,
     /// When it has marked the last pod of the nodes that it gave up.
     marks_until: SimTime,
-    /// When the next NoExecute taint may be set.
-    taint_free_at: SimTime,
+    /// When the last NoExecute taint was set in each zone.
+    tainted_at: Arena<ZoneId, Option<SimTime>>,
+    /// No zone has a node that is ready: nothing is evicted.
+    is_halted: bool,
 }
 
 /// Nodes that have been in order for long.
@@ -59,6 +63,7 @@ pub(super) fn in_order(
             relist_phase: share(streams, RELIST_PHASE, u64::from(id.0), 0, period),
             given_up_at: None,
             back_at: None,
+            taint_at: None,
             evicts_at: None,
             silences: 0,
             lags: Vec::new(),
@@ -67,11 +72,16 @@ pub(super) fn in_order(
 }
 
 impl Lifecycle {
-    pub(super) fn new(config: &node_lifecycle::Config, streams: &Streams) -> Self {
+    pub(super) fn new(
+        blueprint: &Blueprint,
+        config: &node_lifecycle::Config,
+        streams: &Streams,
+    ) -> Self {
         Self {
             phase: share(streams, NODE_MONITOR, 0, 0, config.cycle()),
             marks_until: SimTime::ZERO,
-            taint_free_at: SimTime::ZERO,
+            tainted_at: blueprint.zones.iter().map(|_| None).collect(),
+            is_halted: false,
         }
     }
 }
@@ -90,7 +100,7 @@ impl Node {
                 NodeTrouble::CutOff => condition.cut_off = true,
                 NodeTrouble::KubeletHung => condition.kubelet_hung = true,
                 NodeTrouble::KubeletRestart
-                | NodeTrouble::Drain
+                | NodeTrouble::Drain(_)
                 | NodeTrouble::AgentDown
                 | NodeTrouble::AgentHung
                 | NodeTrouble::AgentSlow(_)
@@ -113,6 +123,19 @@ impl Node {
     /// Whether a fault is in force on it.
     pub(super) fn suffers(&self, fault: FaultId) -> bool {
         self.troubles.iter().any(|&(by, _)| by == fault)
+    }
+
+    /// What was due while the controllers were away is due now.
+    pub(super) fn is_due(&mut self, event: HealthEvent, now: SimTime) {
+        let due = match event {
+            HealthEvent::NodeUnknown(_) => &mut self.given_up_at,
+            HealthEvent::NodeBack(_) => &mut self.back_at,
+            HealthEvent::Evict(_) => &mut self.evicts_at,
+            _ => return,
+        };
+        if due.is_some_and(|at| at < now) {
+            *due = Some(now);
+        }
     }
 
     /// Whether its pods are to be deleted at this instant.
@@ -207,6 +230,25 @@ impl<R: Recorder> World<R> {
         plan(agenda, at, HealthEvent::NodeUnknown(node));
     }
 
+    /// Another controller manager leads: it has heard of no node before now.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/controller/nodelifecycle/node_lifecycle_controller.go`: a node that is seen for the first time has just
+    /// reported.
+    pub(super) fn restart_node_clocks(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let nodes: Vec<NodeId> = self.nodes.ids().collect();
+        let health = self.health_mut();
+        let config = &health.settings.lifecycle;
+        let at = config.unknown_at(now, SimDuration::ZERO, health.lifecycle.phase);
+        for node in nodes {
+            let it = &mut health.nodes[node];
+            if it.given_up_at.is_some() {
+                it.given_up_at = Some(at);
+                plan(agenda, at, HealthEvent::NodeUnknown(node));
+            }
+        }
+    }
+
     /// The node lifecycle controller finds a node silent for too long: its pods are marked one by one.
     ///
     /// Source: Kubernetes 1.34 `pkg/controller/nodelifecycle/node_lifecycle_controller.go`.
@@ -229,16 +271,116 @@ impl<R: Recorder> World<R> {
             }
         }
         health.lifecycle.marks_until = at;
-        let taint_at = health.lifecycle.taint_free_at.max(now);
-        let pause = SimDuration::from_secs_f64(1.0 / config.eviction_rate.as_per_second());
-        health.lifecycle.taint_free_at = taint_at + pause;
-        let evicts_at = taint_at + health.settings.default_toleration;
-        health.nodes[node].evicts_at = Some(evicts_at);
-        plan(agenda, evicts_at, HealthEvent::Evict(node));
+        self.set_taints(agenda);
         let ready = NodeReady::Unknown;
         self.tell(now, observe::Health::Node { node, ready });
         self.nodes_changed(agenda);
         self.tell_scheduler(agenda, |scheduler, now| scheduler.is_unreachable(node, now));
+    }
+
+    /// Some node became ready or ceased to be: which lost nodes get the taint with the effect NoExecute, and when.
+    ///
+    /// Each zone sets them one after the other, at a pace that depends on how many of its nodes are ready. Where no node of any zone is
+    /// ready all those taints go: then it is the controller that has lost the nodes.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `handleDisruption`.
+    fn set_taints(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let zones: Vec<ZoneId> = self.health().lifecycle.tainted_at.ids().collect();
+        let sizes: Vec<(u32, u32)> = zones.iter().map(|&zone| self.nodes_in(zone)).collect();
+        let halted = sizes.iter().all(|&(ready, _)| ready == 0);
+        let lifecycle = &mut self.health_mut().lifecycle;
+        let was_halted = std::mem::replace(&mut lifecycle.is_halted, halted);
+        for (zone, (ready, lost)) in zones.into_iter().zip(sizes) {
+            let config = &self.health().settings.lifecycle;
+            let state = config.zone_state(ready, lost);
+            let pause = config.taint_pause(state, ready + lost);
+            self.set_taints_in(zone, pause.filter(|_| !halted), agenda);
+        }
+        if halted && !was_halted {
+            for it in self.health_mut().nodes.iter_mut() {
+                (it.taint_at, it.evicts_at) = (None, None);
+            }
+        }
+        if halted != was_halted {
+            self.tell(now, observe::Health::Evicting { halted });
+        }
+    }
+
+    /// How many nodes of a zone are ready, and how many are not.
+    fn nodes_in(&self, zone: ZoneId) -> (u32, u32) {
+        let nodes = self.nodes.enumerate().filter(|(_, it)| it.zone == zone);
+        let ready = |&(id, _): &(NodeId, _)| self.health().nodes[id].ready == NodeReady::True;
+        let (ready, lost): (Vec<_>, Vec<_>) = nodes.partition(ready);
+        (ready.len() as u32, lost.len() as u32)
+    }
+
+    /// The taints of a zone that are not set yet are planned anew: one after the other, so far apart.
+    fn set_taints_in(
+        &mut self,
+        zone: ZoneId,
+        pause: Option<SimDuration>,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let nodes = self.nodes.enumerate().filter(|(_, it)| it.zone == zone);
+        let ids: Vec<NodeId> = nodes.map(|(id, _)| id).collect();
+        let health = self.health_mut();
+        let set = ids.iter().filter_map(|&id| health.nodes[id].taint_at);
+        let set = set.filter(|&at| at <= now).max();
+        let last = &mut health.lifecycle.tainted_at[zone];
+        *last = (*last).max(set);
+        let last = *last;
+        let is_waiting = |id: &NodeId| {
+            let it = &health.nodes[*id];
+            it.ready != NodeReady::True && it.taint_at.is_none_or(|at| at > now)
+        };
+        let mut waiting: Vec<NodeId> = ids.into_iter().filter(is_waiting).collect();
+        // Those that had their turn planned keep their order; a new one comes last.
+        waiting.sort_by_key(|&id| health.nodes[id].taint_at.unwrap_or(SimTime::MAX));
+        let mut next = pause.map(|pause| last.map_or(now, |last| (last + pause).max(now)));
+        for id in waiting {
+            self.plan_taint(id, next, agenda);
+            next = next.zip(pause).map(|(at, pause)| at + pause);
+        }
+    }
+
+    /// A lost node gets its taint then, and pods are deleted when they have tolerated it long enough.
+    fn plan_taint(&mut self, node: NodeId, at: Option<SimTime>, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health_mut();
+        let default = health.settings.default_toleration;
+        let it = &mut health.nodes[node];
+        if it.taint_at == at {
+            return;
+        }
+        it.taint_at = at;
+        it.evicts_at = at.map(|at| at + default);
+        let Some(at) = at else { return };
+        plan(agenda, at + default, HealthEvent::Evict(node));
+        for pod in self.pods_on(node) {
+            if let Patience::For(patience) = self.patience(pod) {
+                plan(agenda, at + patience, HealthEvent::EvictTainted(pod));
+            }
+        }
+    }
+
+    /// How long a pod stays on a lost node.
+    pub(super) fn patience(&self, pod: PodId) -> Patience {
+        self.health().workloads[self.pods[pod].deployment]
+            .config
+            .patience
+    }
+
+    /// A pod with a toleration of its own has tolerated a lost node long enough.
+    pub(super) fn on_evict_tainted(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health();
+        let tainted = health.nodes[self.pods[pod].node].taint_at;
+        if let (Some(at), Patience::For(patience)) = (tainted, self.patience(pod))
+            && at + patience == agenda.now()
+            && health.pods[pod].bound
+        {
+            self.on_delete(pod, agenda);
+        }
     }
 
     /// The node lifecycle controller marks a pod of a lost node.
@@ -274,6 +416,7 @@ impl<R: Recorder> World<R> {
         }
         it.back_at = None;
         it.evicts_at = None;
+        it.taint_at = None;
         let was = std::mem::replace(&mut it.ready, NodeReady::True);
         for pod in self.pods_on(node) {
             self.on_gate_seen(pod, agenda);
@@ -283,6 +426,7 @@ impl<R: Recorder> World<R> {
             }
         }
         if was != NodeReady::True {
+            self.set_taints(agenda);
             let ready = NodeReady::True;
             self.tell(now, observe::Health::Node { node, ready });
             self.nodes_changed(agenda);

@@ -5,6 +5,7 @@ use sim_core::{SimDuration, SimTime, Streams};
 use super::gates::Gates;
 use super::share;
 use crate::cluster::condition::PodCondition;
+use crate::control::deployment::available_from;
 use crate::control::kubelet::BackOff;
 use crate::health::endpoint_slice::PodStatus;
 use crate::health::probe::{Kind, Prober, Sight};
@@ -37,6 +38,10 @@ pub(super) struct Pod {
     pub(super) containers: bool,
     /// The pod's readiness gates.
     pub(super) gates: Gates,
+    /// When it was created; `None` for one that was there at time zero.
+    pub(super) created_at: Option<SimTime>,
+    /// When the Ready condition in the API changed last; `None` where it is as it was at time zero.
+    pub(super) ready_changed: Option<SimTime>,
     /// Which version of the Deployment's template it is from.
     pub(super) generation: u32,
     /// Whether the pod is there, in whatever state.
@@ -195,6 +200,8 @@ impl Pod {
             ready: true,
             containers: true,
             gates: Gates::default(),
+            created_at: None,
+            ready_changed: None,
             api: status,
             seen: status,
             writing: false,
@@ -252,6 +259,8 @@ impl Pod {
         *self = Self {
             generation,
             conditions,
+            created_at: Some(now),
+            ready_changed: Some(now),
             process: Process::Exited { at: now },
             present: true,
             // The draws of an earlier pod in this place are not used again.
@@ -279,6 +288,17 @@ impl Pod {
     /// The node's kubelet knows the pod.
     pub(super) fn is_heard_of(&mut self) {
         self.heard_at = None;
+    }
+
+    /// Whether the controllers count it as available: it has been ready for long enough.
+    pub(super) fn is_available(&self, min_ready: SimDuration, now: SimTime) -> bool {
+        let long_enough = |since| available_from(since, min_ready) <= now;
+        self.seen.ready && self.ready_changed.is_none_or(long_enough)
+    }
+
+    /// Whether its phase is Pending: it has no node, or none of its containers has been seen to run.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.bound || self.selected && !self.api.listed
     }
 
     /// Whether the node's kubelet knows the pod.

@@ -3,6 +3,7 @@
 use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
 
 use super::nodes::Node;
+use super::outages::heard_at;
 use super::{drawn, pair, plan};
 use crate::health::endpoint_slice::{Endpoint, PodStatus, Syncer, Version, Wake};
 use crate::health::service_map::{Cursor, History};
@@ -22,7 +23,7 @@ pub(super) struct Service {
     /// Whether the controller looks at this instant.
     queued: bool,
     /// What the sync under way will publish.
-    next: Vec<Endpoint>,
+    pub(super) next: Vec<Endpoint>,
     syncs: u64,
     began: SimTime,
 }
@@ -66,6 +67,8 @@ struct Received<'a> {
     reconcile: &'a Sampler,
     streams: &'a Streams,
     entity: u64,
+    /// From when until when the agent heard nothing.
+    deaf: &'a [(SimTime, SimTime)],
 }
 
 impl History for Received<'_> {
@@ -77,7 +80,13 @@ impl History for Received<'_> {
         let draw = 2 * u64::from(version);
         let delay = drawn(self.watch, self.streams, AGENT, self.entity, draw);
         match self.published(version) {
-            Some(published) if !self.node.lags.is_empty() => delay + self.node.lag(published),
+            Some(published) if !self.node.lags.is_empty() || !self.deaf.is_empty() => {
+                let lag = match self.node.lags.is_empty() {
+                    true => SimDuration::ZERO,
+                    false => self.node.lag(published),
+                };
+                heard_at(self.deaf, published + delay + lag) - published
+            }
             _ => delay,
         }
     }
@@ -110,6 +119,7 @@ impl<R: Recorder> World<R> {
                 reconcile: &health.settings.reconcile,
                 streams: &streams,
                 entity: pair(service, node),
+                deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
             };
             it.cursors[node] = cursor.advance(&received, wait, now);
         }
@@ -143,6 +153,7 @@ impl<R: Recorder> World<R> {
                 reconcile: &health.settings.reconcile,
                 streams: &self.streams,
                 entity: pair(service, node),
+                deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
             };
             let at = cursor.knows_at(&received, health.settings.reflector_wait, version);
             at.expect("the version is published")
@@ -153,9 +164,13 @@ impl<R: Recorder> World<R> {
     /// The EndpointSlice controller hears of a pod.
     pub(super) fn on_pod_seen(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let it = &mut self.health_mut().pods[pod];
-        it.seen = it.api;
+        let before = std::mem::replace(&mut it.seen, it.api);
+        if it.seen.ready && !before.ready {
+            self.await_available(pod, agenda);
+        }
         let deployment = self.pods[pod].deployment;
         self.wake_deployment(deployment, agenda);
+        self.wake_budget(deployment, agenda);
         for service in self.services.ids().collect::<Vec<_>>() {
             if self.services[service].selects == deployment {
                 self.wake_slices(service, agenda);
@@ -203,7 +218,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// The endpoints of a Service as the controller sees its pods.
-    fn endpoints_seen(&self, service: ServiceId) -> Vec<Endpoint> {
+    pub(super) fn endpoints_seen(&self, service: ServiceId) -> Vec<Endpoint> {
         let deployment = self.services[service].selects;
         let health = self.health();
         let pods = self.pods.enumerate();

@@ -10,6 +10,7 @@ use sim_core::Agenda;
 use super::plan;
 use super::pod::Process;
 use crate::cluster::condition::PodCondition;
+use crate::control::node_lifecycle::Patience;
 use crate::id::{NodeId, PodId};
 use crate::observe::{self, Recorder};
 use crate::world::build::World;
@@ -22,7 +23,9 @@ impl<R: Recorder> World<R> {
             return;
         }
         for pod in self.pods_on(node) {
-            self.on_delete(pod, agenda);
+            if self.patience(pod) == Patience::Default {
+                self.on_delete(pod, agenda);
+            }
         }
     }
 
@@ -100,6 +103,7 @@ impl<R: Recorder> World<R> {
             self.pod_changed(pod, agenda);
             let node = self.pods[pod].node;
             self.tell_scheduler(agenda, |scheduler, now| scheduler.is_gone(pod, node, now));
+            self.leaves_drain(pod, node, agenda.now());
         }
     }
 }

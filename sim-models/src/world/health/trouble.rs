@@ -263,6 +263,7 @@ impl<R: Recorder> World<R> {
         agenda: &mut Agenda<'_, Event>,
     ) -> bool {
         let now = agenda.now();
+        self.note_work(pod, now);
         if self.is_cut_off(pod, self.is_local(id)) {
             self.hold(id, agenda);
             return false;
@@ -346,6 +347,7 @@ impl<R: Recorder> World<R> {
         pod: PodId,
         agenda: &mut Agenda<'_, Event>,
     ) -> bool {
+        self.note_work(pod, agenda.now());
         let health = self.health();
         let it = &health.pods[pod];
         let started = self.requests[id].at(Hop::Started);
@@ -398,6 +400,7 @@ impl<R: Recorder> World<R> {
 
     /// The process in a pod no longer takes part: what waited in its queue is held or reset.
     pub(super) fn empty_queue(&mut self, pod: PodId, dead: bool, agenda: &mut Agenda<'_, Event>) {
+        self.note_work(pod, agenda.now());
         let server = &mut self.servers[pod];
         let waiting = if dead {
             server.clear()

@@ -97,6 +97,8 @@ impl<'a> Log<'a> {
                     (false, _) => {
                         self.verdict = true;
                         self.note("readiness_verdict", now);
+                        self.note("readiness_verdict_first", now);
+                        self.renote("readiness_verdict_last", now);
                     }
                     (true, true) => self.note("ready_verdict_again", now),
                     (true, false) => {}
@@ -123,6 +125,11 @@ impl<'a> Log<'a> {
                     .map(|&node| since(shown_at[node]))
                     .collect();
                 self.of_rollout(version, &shown);
+                if !version.endpoints.iter().any(|it| it.conditions.ready) {
+                    let last = shown.iter().copied().fold(f64::MIN, f64::max);
+                    self.note("map_empty", last);
+                    self.note("outage_start", last);
+                }
                 for &pod in &self.set_up.pods {
                     if !version.is_ready(pod) {
                         self.left.entry(pod).or_insert_with(|| (now, shown.clone()));

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use sim_core::dist::LogNormal;
 use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::{Erroring, PodCondition, Slow};
-use sim_models::fault::{Fault, NodeTrouble, What};
+use sim_models::control::int_or_percent::IntOrPercent;
+use sim_models::fault::{Fault, NodeTrouble, Outage, What};
 use sim_models::health::{probe, service_map};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId, ZoneId};
 use sim_models::request::node_port::{NoBackendResponse, Proxy};
@@ -59,6 +60,14 @@ pub(super) struct Config {
     replicas: Option<u32>,
     max_surge_percent: Option<u32>,
     max_unavailable_percent: Option<u32>,
+    /// How many pods there are, where it does not matter on which nodes.
+    pods: Option<u32>,
+    probe_failure: Option<String>,
+    outage_s: Option<f64>,
+    status_retry_after_api_s: Option<Delay>,
+    kcm_ready_after_api_s: Option<Delay>,
+    agent_reconnect_after_api_s: Option<Delay>,
+    kcm_gap_s: Option<Delay>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -177,7 +186,7 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
     };
     let placement = match config.replicas {
         Some(replicas) => in_turn(replicas, config.nodes?),
-        None if config.pods_per_node.is_empty() => vec![1, 1],
+        None if config.pods_per_node.is_empty() => in_turn(config.pods.unwrap_or(2), 2),
         None => config.pods_per_node.clone(),
     };
     let mut clients = support::clients(support::poisson(case.rate()));
@@ -215,9 +224,15 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
         // Every replica is replaced once.
         health.spares = vec![DeploymentId(0); replicas as usize];
     }
-    let (what, until, pods) = fault(case, &blueprint)?;
+    let (whats, until, pods) = faults(case, &blueprint)?;
     let from = SimTime::ZERO + FAULT_AT;
-    health.faults.push(Fault { what, from, until });
+    for what in whats {
+        let until = match what {
+            What::ControlPlane(Outage::ApiServer) => config.outage_s.map(|it| from + seconds(it)),
+            _ => until,
+        };
+        health.faults.push(Fault { what, from, until });
+    }
     blueprint.health = Some(Box::new(health));
     blueprint.load_balancer.syn_retransmits.clear();
     let longest = case
@@ -269,10 +284,10 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
     health.workload_sync = seconds(config.controller_s.unwrap_or(0.0));
     for workload in health.workloads.iter_mut() {
         if let Some(percent) = config.max_surge_percent {
-            workload.strategy.rolling_update.max_surge_percent = percent;
+            workload.strategy.rolling_update.max_surge = IntOrPercent::Percent(percent);
         }
         if let Some(percent) = config.max_unavailable_percent {
-            workload.strategy.rolling_update.max_unavailable_percent = percent;
+            workload.strategy.rolling_update.max_unavailable = IntOrPercent::Percent(percent);
         }
         workload.pre_stop = seconds(config.pre_stop_s.unwrap_or(0.0));
         if broken_rollout {
@@ -314,6 +329,19 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
         let rate = sim_models::quantity::Rate::per_second(1.0 / pause);
         lifecycle.eviction_rate = rate.expect("a pause is above 0");
     }
+    let set = |mine: &mut Dist, given: &Option<Delay>| {
+        if given.is_some() {
+            *mine = delay(given);
+        }
+    };
+    let reconnect = &mut health.reconnect;
+    set(&mut reconnect.kubelets, &config.status_retry_after_api_s);
+    set(&mut reconnect.agents, &config.agent_reconnect_after_api_s);
+    // Given is when the controllers are back, whether they outlived the outage or others took over.
+    set(&mut reconnect.controllers, &config.kcm_ready_after_api_s);
+    let takeover = &mut health.controller_manager.takeover;
+    set(takeover, &config.kcm_ready_after_api_s);
+    set(takeover, &config.kcm_gap_s);
     if let Some(toleration) = config.toleration_s {
         health.default_toleration = seconds(toleration);
     }
@@ -332,8 +360,52 @@ fn agent(config: &Config) -> service_map::Config {
     }
 }
 
-/// What happens, until when, and to which pods.
-fn fault(case: &Case, blueprint: &Blueprint) -> Option<(What, Option<SimTime>, Vec<PodId>)> {
+/// What happens at once, until when, and to which pods.
+fn faults(case: &Case, blueprint: &Blueprint) -> Option<(Vec<What>, Option<SimTime>, Vec<PodId>)> {
+    let config = &case.config;
+    let all = || blueprint.pods.ids().collect::<Vec<_>>();
+    let hung = |with: What| {
+        let (what, until, pods) = fault("FM2", case, blueprint)?;
+        Some((vec![what, with], until, pods))
+    };
+    match case.fault.as_str() {
+        "FM12" => {
+            let crash = |&node: &usize| What::Node(NodeId(node as u32), NodeTrouble::Crash);
+            let is_dead = |pod: &PodId| {
+                let node = blueprint.pods[*pod].node.index();
+                config.dead_nodes.contains(&node)
+            };
+            let whats = config.dead_nodes.iter().map(crash).collect();
+            Some((whats, None, all().into_iter().filter(is_dead).collect()))
+        }
+        "FM13" => hung(What::ControlPlane(Outage::ApiServer)),
+        "FM14" => hung(What::ControlPlane(Outage::Leader)),
+        // Kubelets that cannot reach the API server report nothing; agents can.
+        "FM15" => {
+            let mute = |node| What::Node(node, NodeTrouble::KubeletHung);
+            let nodes = blueprint.nodes.ids();
+            Some((nodes.map(mute).collect(), None, all()))
+        }
+        "FM16" => {
+            let condition = match config.probe_failure.as_deref() {
+                Some("timeout") => PodCondition::Hanging,
+                _ => PodCondition::Erroring(Erroring::default()),
+            };
+            Some((vec![What::Pods(all(), condition)], None, all()))
+        }
+        name => {
+            let (what, until, pods) = fault(name, case, blueprint)?;
+            Some((vec![what], until, pods))
+        }
+    }
+}
+
+/// What happens to a single thing, until when, and to which pods.
+fn fault(
+    name: &str,
+    case: &Case,
+    blueprint: &Blueprint,
+) -> Option<(What, Option<SimTime>, Vec<PodId>)> {
     let config = &case.config;
     let on = |node: usize| {
         let pods = blueprint.pods.enumerate();
@@ -342,7 +414,7 @@ fn fault(case: &Case, blueprint: &Blueprint) -> Option<(What, Option<SimTime>, V
     };
     let pod = vec![*on(config.faulty_node).first()?];
     let condition = |condition| Some((What::Pods(pod.clone(), condition), None, pod.clone()));
-    match case.fault.as_str() {
+    match name {
         "FM1" | "FM2" => condition(PodCondition::Hanging),
         "FM3" => condition(PodCondition::Erroring(Erroring {
             delay: SimDuration::ZERO,
@@ -361,7 +433,7 @@ fn fault(case: &Case, blueprint: &Blueprint) -> Option<(What, Option<SimTime>, V
             Some((What::Exit(pod.clone()), until, pod))
         }
         "FM6" | "FM9" => {
-            let trouble = if case.fault == "FM6" {
+            let trouble = if name == "FM6" {
                 NodeTrouble::Crash
             } else {
                 NodeTrouble::KubeletHung
@@ -373,7 +445,7 @@ fn fault(case: &Case, blueprint: &Blueprint) -> Option<(What, Option<SimTime>, V
             Some((What::Node(node, trouble), None, on(dead)))
         }
         "FM17" | "FM18" if config.replicas.is_some() => {
-            let condition = if case.fault == "FM17" {
+            let condition = if name == "FM17" {
                 PodCondition::Erroring(Erroring {
                     delay: SimDuration::ZERO,
                     ..Erroring::default()
@@ -419,6 +491,7 @@ fn nodes(case: &Case, mode: Mode) -> Vec<usize> {
         .pods_per_node
         .len()
         .max(config.nodes.unwrap_or(1) as usize);
-    let crashed = |node: &usize| case.fault == "FM6" && config.dead_nodes.contains(node);
+    let crashes = ["FM6", "FM12"].contains(&case.fault.as_str());
+    let crashed = |node: &usize| crashes && config.dead_nodes.contains(node);
     all.filter(|node| !crashed(node)).collect()
 }

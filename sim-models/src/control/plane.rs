@@ -1,0 +1,71 @@
+//! The control plane itself: how long it takes until everybody is back after an outage.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::{Dist, SimDuration};
+
+/// Who is back when, after the API server did not answer for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconnect {
+    /// From the end of an outage until a node's agent hears of changes again.
+    ///
+    /// Range: 0 and up; plausible 1 to 60 s. Default: Uniform("1s", "15s").
+    /// Source: client-go `tools/cache/reflector.go`: back-off from 0.8 s, doubling to 30 s, with up to 100 % jitter.
+    pub agents: Dist,
+
+    /// From the end of an outage until controllers that outlived it hear of changes again.
+    ///
+    /// Range: 0 and up. Default: Uniform("0s", "5s").
+    /// Source: client-go `tools/cache/reflector.go`.
+    pub controllers: Dist,
+
+    /// From the end of an outage until a kubelet writes what it could not write.
+    ///
+    /// Range: 0 and up. Default: Uniform("0s", "10s").
+    /// Source: Kubernetes 1.34 `pkg/kubelet/status/status_manager.go`: a pass over all statuses every 10 s.
+    pub kubelets: Dist,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self {
+            agents: uniform(1, 15),
+            controllers: uniform(0, 5),
+            kubelets: uniform(0, 10),
+        }
+    }
+}
+
+/// The controllers, and who leads them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControllerManager {
+    /// A leader that cannot renew its lease for this long exits.
+    ///
+    /// Range: above 0. Default: "10s".
+    /// Source: kube-controller-manager, `--leader-elect-renew-deadline`.
+    pub renew_deadline: SimDuration,
+
+    /// From the loss of the leader, or the end of an outage that it did not outlive, until its successor works.
+    ///
+    /// Range: 0 and up. Default: Uniform("16s", "22s").
+    /// Source: k8s.io/component-base/config: a lease of 15 s that is tried every 2 s, and 1 to 5 s to fill its caches.
+    pub takeover: Dist,
+}
+
+impl Default for ControllerManager {
+    fn default() -> Self {
+        Self {
+            renew_deadline: SimDuration::from_secs(10),
+            takeover: uniform(16, 22),
+        }
+    }
+}
+
+fn uniform(low: u64, high: u64) -> Dist {
+    Dist::Uniform {
+        low: SimDuration::from_secs(low),
+        high: SimDuration::from_secs(high),
+    }
+}

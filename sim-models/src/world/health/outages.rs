@@ -1,0 +1,325 @@
+//! Outages of the control plane: who waits for whom, and what happens when they are back.
+//!
+//! What somebody who is away would have done is kept, and done when they are back. Probes, restarts, health checks and data planes go on
+//! meanwhile with what they know.
+//!
+//! Source: client-go `tools/cache/reflector.go`, k8s.io/component-base/config; Amazon EKS best practices, "Control plane".
+
+use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
+
+use super::{drawn, plan, sampler};
+use crate::control::plane;
+use crate::fault::{Outage, What};
+use crate::id::{Arena, NodeId};
+use crate::observe::Recorder;
+use crate::streams::OUTAGE;
+use crate::world::RunError;
+use crate::world::blueprint::{self, Blueprint};
+use crate::world::build::World;
+use crate::world::event::{Event, HealthEvent};
+
+/// The control plane in a run in which part of it goes away.
+#[derive(Debug)]
+pub(super) struct Outages {
+    agents: Sampler,
+    controllers: Sampler,
+    kubelets: Sampler,
+    takeover: Sampler,
+    renew_deadline: SimDuration,
+    /// Faults in force on the API server, and since when.
+    api: u32,
+    api_since: SimTime,
+    /// Faults in force on the controllers.
+    stopped: u32,
+    /// From when on the controllers work again.
+    back_at: SimTime,
+    /// Whether those that come back are others than those that went.
+    is_successor: bool,
+    /// What those who are away would have done.
+    kept: Vec<HealthEvent>,
+    /// From when until when each node's agent heard nothing.
+    deaf: Arena<NodeId, Vec<(SimTime, SimTime)>>,
+    draws: u64,
+}
+
+/// Longer than any run, and short enough to add delays to.
+const NOT_KNOWN_YET: SimDuration = SimDuration::from_secs(100 * 366 * 86_400);
+
+/// Without whom an event does not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    Nobody,
+    ApiServer,
+    Controllers,
+}
+
+impl Needs {
+    fn of(event: &HealthEvent) -> Self {
+        match event {
+            HealthEvent::PodSeen(_)
+            | HealthEvent::Sync(_)
+            | HealthEvent::Synced(_)
+            | HealthEvent::NodeUnknown(_)
+            | HealthEvent::MarkNotReady(_)
+            | HealthEvent::NodeBack(_)
+            | HealthEvent::Evict(_)
+            | HealthEvent::EvictTainted(_)
+            | HealthEvent::SyncDeployment(_)
+            | HealthEvent::Available(_)
+            | HealthEvent::ProgressDeadline(_)
+            | HealthEvent::SyncBudget(_)
+            | HealthEvent::Autoscale(_)
+            | HealthEvent::Schedule => Self::Controllers,
+            HealthEvent::EvictPod(_)
+            | HealthEvent::Delete(_)
+            | HealthEvent::Terminate(_)
+            | HealthEvent::Assigned(_)
+            | HealthEvent::ReadMetrics(_)
+            | HealthEvent::GateSeen(_)
+            | HealthEvent::Reconcile(_) => Self::ApiServer,
+            _ => Self::Nobody,
+        }
+    }
+}
+
+impl Outages {
+    /// The control plane of a world at time zero; `None` where nothing happens to it.
+    pub(super) fn new(
+        blueprint: &Blueprint,
+        config: &blueprint::Health,
+    ) -> Result<Option<Self>, RunError> {
+        let mut faults = config.faults.iter();
+        if !faults.any(|fault| matches!(fault.what, What::ControlPlane(_))) {
+            return Ok(None);
+        }
+        let plane::Reconnect {
+            agents,
+            controllers,
+            kubelets,
+        } = &config.reconnect;
+        let at = |name: &str| format!("cluster.api_server.reconnect.{name}");
+        let manager = &config.controller_manager;
+        Ok(Some(Self {
+            agents: sampler(agents, &at("agents"))?,
+            controllers: sampler(controllers, &at("controllers"))?,
+            kubelets: sampler(kubelets, &at("kubelets"))?,
+            takeover: sampler(&manager.takeover, "cluster.controller_manager.takeover")?,
+            renew_deadline: manager.renew_deadline,
+            api: 0,
+            api_since: SimTime::ZERO,
+            stopped: 0,
+            back_at: SimTime::ZERO,
+            is_successor: false,
+            kept: Vec::new(),
+            deaf: blueprint.nodes.iter().map(|_| Vec::new()).collect(),
+            draws: 0,
+        }))
+    }
+
+    /// Whether somebody whom an event needs is away.
+    fn lacks(&self, needs: Needs, now: SimTime) -> bool {
+        match needs {
+            Needs::Nobody => false,
+            Needs::ApiServer => self.api > 0,
+            Needs::Controllers => self.api > 0 || self.stopped > 0 || now < self.back_at,
+        }
+    }
+
+    /// From when until when a node's agent heard nothing.
+    pub(super) fn deaf(&self, node: NodeId) -> &[(SimTime, SimTime)] {
+        &self.deaf[node]
+    }
+
+    /// Whether nothing can be written.
+    pub(super) fn is_down(&self) -> bool {
+        self.api > 0
+    }
+}
+
+/// When something that would arrive at `at` arrives at somebody who heard nothing for a while.
+pub(super) fn heard_at(deaf: &[(SimTime, SimTime)], at: SimTime) -> SimTime {
+    let later = |at: SimTime, &(from, until): &(SimTime, SimTime)| {
+        if from <= at && at < until { until } else { at }
+    };
+    deaf.iter().fold(at, later)
+}
+
+impl<R: Recorder> World<R> {
+    /// Whether an event waits for somebody who is away; it is kept then.
+    #[inline]
+    pub(super) fn waits(&mut self, event: HealthEvent, now: SimTime) -> bool {
+        let Some(outages) = &mut self.health_mut().outages else {
+            return false;
+        };
+        let waits = outages.lacks(Needs::of(&event), now);
+        if waits {
+            outages.kept.push(event);
+        }
+        waits
+    }
+
+    /// Part of the control plane goes away, or comes back.
+    pub(super) fn on_outage(
+        &mut self,
+        outage: Outage,
+        begins: bool,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let Some(outages) = &mut self.health_mut().outages else {
+            return;
+        };
+        match (outage, begins) {
+            (Outage::ApiServer, true) => {
+                outages.api += 1;
+                if outages.api == 1 {
+                    outages.api_since = now;
+                    let silence = (now, now + NOT_KNOWN_YET);
+                    outages.deaf.iter_mut().for_each(|it| it.push(silence));
+                }
+            }
+            (Outage::ApiServer, false) => {
+                outages.api -= 1;
+                if outages.api == 0 {
+                    self.api_answers(agenda);
+                }
+            }
+            (Outage::Controllers, true) => {
+                outages.stopped += 1;
+                outages.is_successor = true;
+            }
+            (Outage::Controllers, false) => {
+                outages.stopped -= 1;
+                let wait = outages.draw(|it| &it.controllers, 0, &streams);
+                self.expect_controllers(now + wait, agenda);
+            }
+            (Outage::Leader, _) => {
+                outages.is_successor = true;
+                let wait = outages.draw(|it| &it.takeover, 0, &streams);
+                self.expect_controllers(now + wait, agenda);
+            }
+        }
+    }
+
+    /// The API server answers again: each one who waited finds that out in its own time.
+    fn api_answers(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let streams = self.streams;
+        let nodes: Vec<NodeId> = self.nodes.ids().collect();
+        let Some(outages) = &mut self.health_mut().outages else {
+            return;
+        };
+        let exited = now - outages.api_since >= outages.renew_deadline;
+        outages.is_successor |= exited;
+        let wait = match exited {
+            true => outages.draw(|it| &it.takeover, 0, &streams),
+            false => outages.draw(|it| &it.controllers, 0, &streams),
+        };
+        for node in nodes {
+            let entity = 1 + u64::from(node.0);
+            let hears = now + outages.draw(|it| &it.agents, entity, &streams);
+            if let Some(last) = outages.deaf[node].last_mut() {
+                last.1 = hears;
+            }
+            let writes = now + outages.draw(|it| &it.kubelets, entity, &streams);
+            plan(agenda, writes, HealthEvent::WriteStatuses(node));
+        }
+        self.expect_controllers(now + wait, agenda);
+        self.resume(agenda);
+    }
+
+    /// The controllers will be back then, unless something else keeps them away.
+    fn expect_controllers(&mut self, at: SimTime, agenda: &mut Agenda<'_, Event>) {
+        if let Some(outages) = &mut self.health_mut().outages {
+            outages.back_at = outages.back_at.max(at);
+            plan(agenda, outages.back_at, HealthEvent::ControllersBack);
+        }
+    }
+
+    /// The controllers are back: a successor starts the clocks of all silent nodes anew.
+    pub(super) fn on_controllers_back(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let Some(outages) = &mut self.health_mut().outages else {
+            return;
+        };
+        if outages.lacks(Needs::Controllers, now) {
+            return;
+        }
+        if std::mem::take(&mut outages.is_successor) {
+            self.restart_node_clocks(agenda);
+        }
+        self.resume(agenda);
+    }
+
+    /// What waited for those who are back happens now, in its order.
+    fn resume(&mut self, agenda: &mut Agenda<'_, Event>) {
+        let now = agenda.now();
+        let Some(outages) = &mut self.health_mut().outages else {
+            return;
+        };
+        for event in std::mem::take(&mut outages.kept) {
+            self.is_due_now(event, now);
+            self.on_health(event, agenda);
+        }
+    }
+
+    /// What was due while somebody was away is due now.
+    fn is_due_now(&mut self, event: HealthEvent, now: SimTime) {
+        match event {
+            HealthEvent::NodeUnknown(node)
+            | HealthEvent::NodeBack(node)
+            | HealthEvent::Evict(node) => self.health_mut().nodes[node].is_due(event, now),
+            HealthEvent::Synced(service) => {
+                // What was to be written is out of date.
+                let next = self.endpoints_seen(service);
+                self.health_mut().services[service].next = next;
+            }
+            _ => {}
+        }
+    }
+
+    /// A kubelet writes the statuses that differ from those in the API.
+    pub(super) fn on_write_statuses(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
+        for pod in self.pods_on(node) {
+            let it = &self.health().pods[pod];
+            if it.ready != it.api.ready
+                || it.written != it.containers
+                || it.noticed && !it.api.listed
+            {
+                self.write_status(pod, agenda);
+            }
+        }
+    }
+
+    /// Tells whether the API server takes a write; one that it does not take is tried again when it answers.
+    pub(super) fn takes_writes(&self) -> bool {
+        let outages = self.health().outages.as_ref();
+        outages.is_none_or(|it| !it.is_down())
+    }
+}
+
+impl Outages {
+    fn draw(
+        &mut self,
+        which: impl Fn(&Self) -> &Sampler,
+        entity: u64,
+        streams: &Streams,
+    ) -> SimDuration {
+        self.draws += 1;
+        drawn(which(self), streams, OUTAGE, entity, self.draws)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_deaf_hears_when_he_is_back() {
+        let at = |seconds| SimTime::ZERO + SimDuration::from_secs(seconds);
+        let deaf = [(at(10), at(20)), (at(40), at(50))];
+        let heard = [5, 10, 19, 20, 45, 60].map(|it| heard_at(&deaf, at(it)));
+        assert_eq!(heard, [5, 20, 20, 20, 50, 60].map(at));
+    }
+}
