@@ -12,7 +12,8 @@ use crate::measure::objective::Objective;
 use crate::parser::parse;
 use crate::patch::{Patch, path_of_key};
 use crate::path::{Path, StepKind};
-use crate::rule;
+use crate::placement::Cluster;
+use crate::rule::{self, Checked};
 use crate::scenario::Scenario;
 use crate::source::{SourceId, Sources};
 use crate::suggest::listed;
@@ -184,11 +185,12 @@ impl Plan {
             .collect();
         none_of(wrong)?;
         let scenario: Scenario = purpose.decode(&tree)?;
-        let found = rule::check(&scenario, &tree, purpose);
+        let Checked { found, placed } = rule::check(&scenario, &tree, purpose);
         if found.iter().any(Diagnostic::is_error) {
             return Err(found);
         }
-        let blueprint = lower(&scenario);
+        let placed = placed.unwrap_or_else(|| Cluster::of(&scenario).place_first());
+        let blueprint = lower(&scenario, placed);
         let Plan {
             name,
             alternative,

@@ -1,6 +1,6 @@
 //! From a scenario as written to a blueprint as meant: names become ids, defaults that depend on other parts are filled in.
 
-use sim_core::{Dist, SimDuration, Streams};
+use sim_core::{Dist, SimDuration};
 use sim_models::cluster::capacity::TypeName;
 use sim_models::cluster::topology::{Node, Pod};
 use sim_models::fault::Becomes;
@@ -19,23 +19,23 @@ use sim_models::world::blueprint::{
 };
 
 use crate::auto::Auto;
-use crate::placement::Cluster;
+use crate::placement::Placed;
 use crate::scenario::Scenario;
 
 mod health;
 
 pub(crate) use health::is_watched;
 
-/// The blueprint of a scenario in which no rule found an error.
+/// The blueprint of a scenario in which no rule found an error, with the pods of its first replication.
 ///
 /// With an automatic warm-up the blueprint has none: whoever runs it finds out how long it must be.
 ///
 /// # Panics
 ///
 /// When the scenario breaks a rule that finds errors, such as a name that refers to nothing.
-pub fn lower(scenario: &Scenario) -> Blueprint {
+pub fn lower(scenario: &Scenario, placed: Placed<'_>) -> Blueprint {
     let names = Names { scenario };
-    let (pods, scheduled) = placed(&Cluster::of(scenario), Streams::new(scenario.seed, 0));
+    let (pods, scheduled) = pods(placed);
     let mut blueprint = Blueprint {
         run: Run {
             warm_up: match scenario.run.warm_up {
@@ -142,12 +142,10 @@ fn tracking(scenario: &Scenario) -> Option<Box<Tracking>> {
     scenario.cluster.proxy.tracking(machines).map(Box::new)
 }
 
-/// Pods in the replication of these streams, deployment after deployment, and the scheduler that placed them. Those that stay
-/// Pending are not among the pods.
-pub(crate) fn placed(cluster: &Cluster<'_>, streams: Streams) -> (Arena<PodId, Pod>, Scheduled) {
-    let placed = cluster.place(streams);
-    let names = cluster.deployments().names();
-    let deployments = names.zip(&placed.placements).enumerate();
+/// The pods that were placed, deployment after deployment, and the scheduler that placed them. Those that stay Pending are not among
+/// the pods.
+pub(crate) fn pods(placed: Placed<'_>) -> (Arena<PodId, Pod>, Scheduled) {
+    let deployments = placed.names().zip(&placed.placements).enumerate();
     let pods = deployments.flat_map(|(id, (name, placement))| {
         let deployment = DeploymentId::from_index(id);
         let pod = move |(index, &node): (usize, &NodeId)| Pod {
@@ -157,7 +155,8 @@ pub(crate) fn placed(cluster: &Cluster<'_>, streams: Streams) -> (Arena<PodId, P
         };
         placement.on.iter().enumerate().map(pod)
     });
-    (pods.collect(), placed.scheduled())
+    let pods = pods.collect();
+    (pods, placed.scheduled())
 }
 
 fn deployments(scenario: &Scenario) -> Arena<DeploymentId, Deployment> {

@@ -96,7 +96,19 @@ impl<'a> Cluster<'a> {
     }
 }
 
+impl<'a> Cluster<'a> {
+    /// Places the deployments as the first replication finds them.
+    pub fn place_first(&self) -> Placed<'a> {
+        self.place(Streams::new(self.seed, 0))
+    }
+}
+
 impl Placed<'_> {
+    /// The names of the deployments, in the order of the file.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.deployments.names()
+    }
+
     /// Takes nodes away, with the pods on them.
     ///
     /// Pods of an unreachable node stay there for ever, being deleted: nobody is left to confirm it.

@@ -5,13 +5,13 @@
 
 use std::cell::OnceCell;
 
-use sim_core::{SimDuration, Streams};
+use sim_core::SimDuration;
 use sim_models::request::load_balancer::{RuleConfig, TargetGroupConfig};
 
 use crate::auto::Auto;
 use crate::diagnostic::{Diagnostic, in_order};
 use crate::load::Purpose;
-use crate::placement::{Cluster, Placement};
+use crate::placement::{Cluster, Placed, Placement};
 use crate::scenario::Scenario;
 use crate::source::Span;
 use crate::tree::{Node, Value};
@@ -84,13 +84,21 @@ const WARNINGS: &[Rule] = &[
     pending::check,
 ];
 
-/// Everything that the rules say about a scenario, in the order of the text. Warnings come when there are no errors.
-pub fn check(scenario: &Scenario, tree: &Node, purpose: Purpose) -> Vec<Diagnostic> {
+/// What the rules say about a scenario.
+pub struct Checked<'a> {
+    /// In the order of the text. Warnings come when there are no errors.
+    pub found: Vec<Diagnostic>,
+    /// The pods of the first replication, if some rule had to know where they land.
+    pub placed: Option<Placed<'a>>,
+}
+
+/// Asks every rule.
+pub fn check<'a>(scenario: &'a Scenario, tree: &'a Node, purpose: Purpose) -> Checked<'a> {
     let subject = Subject {
         scenario,
         tree,
         purpose,
-        placements: OnceCell::new(),
+        placed: OnceCell::new(),
     };
     let mut found = Vec::new();
     for rules in [ERRORS, EXTENT, WARNINGS] {
@@ -99,7 +107,10 @@ pub fn check(scenario: &Scenario, tree: &Node, purpose: Purpose) -> Vec<Diagnost
             break;
         }
     }
-    in_order(found)
+    Checked {
+        found: in_order(found),
+        placed: subject.placed.into_inner(),
+    }
 }
 
 /// A scenario and the tree that it was decoded from, which knows the places.
@@ -108,7 +119,7 @@ struct Subject<'a> {
     tree: &'a Node,
     purpose: Purpose,
     /// Found out when it is first asked for.
-    placements: OnceCell<Vec<Placement>>,
+    placed: OnceCell<Placed<'a>>,
 }
 
 impl<'a> Subject<'a> {
@@ -180,10 +191,8 @@ impl<'a> Subject<'a> {
     ///
     /// For scenarios without errors only: an impossible constraint cannot be placed.
     fn placements(&self) -> &[Placement] {
-        self.placements.get_or_init(|| {
-            let streams = Streams::new(self.scenario.seed, 0);
-            Cluster::of(self.scenario).place(streams).placements
-        })
+        let placed = || Cluster::of(self.scenario).place_first();
+        &self.placed.get_or_init(placed).placements
     }
 
     /// Simulated time from start to end, the warm-up included; an automatic warm-up is part of the length.

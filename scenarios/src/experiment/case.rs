@@ -6,7 +6,7 @@ use sim_models::world::{self, Ended, RunError};
 
 use super::answer::{self, Judgement, ObjectiveAnswer, Values, estimate};
 use super::{Alternative, Experiment, ExperimentError, plan};
-use crate::lower::placed;
+use crate::lower::pods;
 use crate::measure::layout::{Layout, Scope};
 use crate::measure::metric::{Quantity, Readings};
 use crate::measure::objective::{Objective, Verdict, When};
@@ -174,7 +174,7 @@ impl<'a> Case<'a> {
             .cluster
             .as_ref()
             .filter(|_| streams.replication() > 0)?;
-        let (pods, scheduled) = placed(cluster, streams);
+        let (pods, scheduled) = pods(cluster.place(streams));
         let (ours, others) = (self.blueprint.pods.iter(), pods.iter());
         let alike = ours
             .map(|pod| pod.deployment)

@@ -21,6 +21,7 @@ use crate::scenario::{Deployment, Lost, NodeGroup, Scenario};
 #[derive(Clone, Debug)]
 pub struct Cluster<'a> {
     pub(super) deployments: &'a Named<Deployment>,
+    pub(super) seed: u64,
     /// The pods of each deployment: their first revision.
     pub(super) revisions: Vec<Revisions>,
     /// The nodes, with base load and DaemonSets on them.
@@ -43,6 +44,7 @@ impl<'a> Cluster<'a> {
             .collect();
         Self {
             deployments,
+            seed: scenario.seed,
             revisions,
             scheduler,
             lost: lost(scenario),

@@ -33,15 +33,15 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A deployment with pods that fit nowhere.
-struct Pending<'a> {
-    subject: &'a Subject<'a>,
+struct Pending<'a, 'b> {
+    subject: &'a Subject<'b>,
     index: usize,
     name: &'a str,
     deployment: &'a Deployment,
     why: &'a Unschedulable,
 }
 
-impl Pending<'_> {
+impl Pending<'_, '_> {
     fn diagnostic(&self, pending: u32, placement: &Placement) -> Diagnostic {
         let Self { subject, name, .. } = self;
         let replicas = self.deployment.replicas;
