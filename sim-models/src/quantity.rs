@@ -13,7 +13,7 @@ use sim_core::SimDuration;
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
-/// A number of bytes.
+/// A number of bytes, a TiB at most.
 ///
 /// Written "512B", "64KiB", "1MiB", "2GiB" (powers of 1024) or "64kB", "1MB", "1GB" (powers of 1000).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub enum QuantityError {
     },
     /// Not a size.
     #[error(
-        "{found:?} is not a size: expected a whole number and a unit, as in \"512B\", \"64KiB\" or \"1MB\""
+        "{found:?} is not a size: expected a whole number and a unit, a TiB at most, as in \"512B\", \"64KiB\" or \"1MB\""
     )]
     Size {
         /// The text.
@@ -96,6 +96,9 @@ impl fmt::Display for Rate {
 }
 
 impl Size {
+    /// The largest size that is accepted: a TiB.
+    const MOST: u64 = 1 << 40;
+
     /// A size in bytes.
     pub const fn from_bytes(bytes: u64) -> Self {
         Self(bytes)
@@ -134,7 +137,10 @@ impl FromStr for Size {
             .trim()
             .parse()
             .map_err(|_| error())?;
-        number.checked_mul(*bytes).map(Self).ok_or_else(error)
+        let size = number.checked_mul(*bytes);
+        size.filter(|&size| size <= Self::MOST)
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
@@ -290,14 +296,14 @@ mod tests {
 
     #[test]
     fn a_size_has_a_unit_and_prints_as_it_reads() {
-        for text in ["0B", "1B", "64KiB", "3MiB", "1000B", "2GiB"] {
+        for text in ["0B", "1B", "64KiB", "3MiB", "1000B", "1024GiB"] {
             assert_eq!(
                 text.parse::<Size>().map(|size| size.to_string()),
                 Ok(text.to_owned())
             );
         }
         assert_eq!("64 kB".parse(), Ok(Size(64_000)));
-        for wrong in ["64", "-1B", "1.5KiB", "99999999999GiB", "KiB"] {
+        for wrong in ["64", "-1B", "1.5KiB", "1025GiB", "99999999999GiB", "KiB"] {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
     }

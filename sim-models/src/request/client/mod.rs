@@ -119,7 +119,7 @@ pub struct RequestConfig {
     /// They count for the bytes that cross zones, for the overlay, for access logs, and for how many packets may be lost. What
     /// limits interfaces is answers alone.
     ///
-    /// Range: 0B and up. Default: "512B".
+    /// Default: "512B".
     /// Assumption: a browser's or a service's GET.
     #[serde(default = "request_bytes")]
     pub bytes: Size,
