@@ -142,8 +142,9 @@ impl Connections {
 
 impl Others {
     fn settle(&mut self, now: SimTime) {
-        while let Some(connection) = self.returning.pop_front_if(|it| it.free_since <= now) {
-            self.idle.push(connection);
+        let is_free = |it: &Connection| it.free_since <= now;
+        while self.returning.front().is_some_and(is_free) {
+            self.idle.extend(self.returning.pop_front());
         }
     }
 
