@@ -56,40 +56,43 @@ fn with_a_second_hop_they_leave_two_nodes() {
     assert_eq!(found, [13, 21, 29].map(millis));
 }
 
+/// Requests of so many bytes that were answered on used connections, over one link that loses 20 % of packets.
+fn served_over_loss(bytes: u64) -> Vec<Request> {
+    let server = support::server(1000, Dist::constant(millis(1)));
+    let clients = support::clients(support::poisson(200.0));
+    let mut blueprint = support::world(&[1], Mode::Ip, server, clients);
+    blueprint.links.loss = 0.2;
+    for population in blueprint.populations.iter_mut() {
+        population.classes[0].bytes = Size::from_bytes(bytes);
+    }
+    let mut served = requests(&blueprint);
+    served.retain(|it| it.outcome == Outcome::Ok && it.reused);
+    served
+}
+
+/// Asserts that something holds for 0.8^2 of about 10,000 requests: 4 sigma = 4 sqrt(.64 x .36 / 10,000) = 0.02.
+fn assert_about_64_percent(served: &[Request], holds: impl Fn(&Request) -> bool) {
+    let share = served.iter().filter(|it| holds(it)).count() as f64 / served.len() as f64;
+    assert!(
+        served.len() > 5_000 && (share - 0.64).abs() < 0.025,
+        "{share}"
+    );
+}
+
 #[test]
 fn a_lost_packet_costs_its_time_out() {
     // One link, 20 % loss: a request or a one-packet answer is lost once in five. Both get through at once for 64 %, and
     // waits are sums of 200, 600, 1400 ms, ...
-    let server = support::server(1000, Dist::constant(millis(1)));
-    let mut blueprint = support::world(
-        &[1],
-        Mode::Ip,
-        server,
-        support::clients(support::poisson(200.0)),
-    );
-    blueprint.links.loss = 0.2;
-    let requests = requests(&blueprint);
-    let served: Vec<_> = requests
-        .iter()
-        .filter(|it| it.outcome == Outcome::Ok && it.reused)
-        .collect();
+    let served = served_over_loss(512);
     let waits = |it: &Request| {
         let there = it.at(Hop::Server) - it.at(Hop::Sent);
         let back = it.at(Hop::Returned) - it.at(Hop::Served);
         (there, back)
     };
-    let at_once = served
-        .iter()
-        .filter(|it| waits(it) == (SimDuration::ZERO, SimDuration::ZERO))
-        .count();
-    // About 10,000 requests on used connections: 4 sigma = 4 sqrt(.64 x .36 / 10,000) = 0.02.
-    let share = at_once as f64 / served.len() as f64;
-    assert!(
-        served.len() > 5_000 && (share - 0.64).abs() < 0.025,
-        "{share}"
-    );
+    let at_once = |it: &Request| waits(it) == (SimDuration::ZERO, SimDuration::ZERO);
+    assert_about_64_percent(&served, at_once);
     let steps: Vec<u64> = (0..11).map(|n| 200 * ((1 << n) - 1)).collect();
-    for request in served {
+    for request in &served {
         let (there, back) = waits(request);
         for wait in [there, back] {
             assert!(steps.iter().any(|&step| wait == millis(step)), "{wait}");
@@ -100,28 +103,8 @@ fn a_lost_packet_costs_its_time_out() {
 #[test]
 fn every_packet_of_a_request_can_be_lost() {
     // 17,822 bytes are two packets of 8,911 bytes, the most that VXLAN leaves; one link, 20 % loss: both get through for 0.8^2 = 64 %.
-    let server = support::server(1000, Dist::constant(millis(1)));
-    let mut blueprint = support::world(
-        &[1],
-        Mode::Ip,
-        server,
-        support::clients(support::poisson(200.0)),
-    );
-    blueprint.links.loss = 0.2;
-    for population in blueprint.populations.iter_mut() {
-        population.classes[0].bytes = Size::from_bytes(17_822);
-    }
-    let requests = requests(&blueprint);
-    let served: Vec<_> = requests
-        .iter()
-        .filter(|it| it.outcome == Outcome::Ok && it.reused)
-        .collect();
-    let at_once = |it: &&&Request| it.at(Hop::Server) == it.at(Hop::Sent);
-    let share = served.iter().filter(at_once).count() as f64 / served.len() as f64;
-    assert!(
-        served.len() > 5_000 && (share - 0.64).abs() < 0.025,
-        "{share}"
-    );
+    let served = served_over_loss(17_822);
+    assert_about_64_percent(&served, |it| it.at(Hop::Server) == it.at(Hop::Sent));
 }
 
 #[test]
