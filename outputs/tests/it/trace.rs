@@ -302,6 +302,7 @@ fn with_ip_targets_the_pod_sees_load_balancer_nodes_alone_and_without_cilium_nob
 
 #[test]
 fn the_service_map_shows_the_pods_of_the_flows_and_no_others() {
+    // Among other things: a service map never shows more pods than the flows it was drawn from.
     for (one, files) in traces() {
         let map = rows(&files["service-map.csv"]);
         let mut edges: BTreeSet<(String, String)> = BTreeSet::new();
