@@ -3,8 +3,8 @@
 use scenarios::experiment::answer::Alternative;
 use scenarios::measure::{Quantity, Unit, Verdict};
 
-use super::Shown;
 use super::topic::Topic;
+use super::{Shown, share};
 use crate::format;
 
 /// Unevenness below this needs no explanation.
@@ -53,8 +53,12 @@ fn uneven(shown: &Shown<'_>) -> Option<String> {
     };
     let (imbalance, alternative, service) = greatest(shown, &among, "pod imbalance")?;
     let placed = placed(alternative, service);
-    let lumped = lumped(alternative, service, placed.is_some());
-    let causes: Vec<String> = [placed, lumped].into_iter().flatten().collect();
+    let moving = (!share::steady(alternative, service)).then(|| {
+        "pods come and go, and one that is there for a part of the time gets a part".to_owned()
+    });
+    let among_others = placed.is_some() || moving.is_some();
+    let lumped = lumped(shown, alternative, service, among_others);
+    let causes: Vec<String> = [moving, placed, lumped].into_iter().flatten().collect();
     (imbalance > EVEN && !causes.is_empty()).then(|| {
         format!(
             "{}the busiest pod of {service} gets {} times what the least busy one gets: {}",
@@ -143,20 +147,23 @@ fn placed(alternative: &Alternative, service: &str) -> Option<String> {
     })
 }
 
-/// Requests that share the draw of their connection. Where placement is a cause as well, N_eff is not that of connections alone.
-fn lumped(alternative: &Alternative, service: &str, placed: bool) -> Option<String> {
+/// Requests that share the draw of their connection. Where there are other causes as well, N_eff is not that of connections alone.
+fn lumped(
+    shown: &Shown<'_>,
+    alternative: &Alternative,
+    service: &str,
+    among_others: bool,
+) -> Option<String> {
     let draws = mean(alternative, "N_eff", service)?;
-    let id = alternative.layout.service_named(service)?;
-    let pods = alternative.layout.service(id).pods.len();
-    let requests = mean(alternative, "requests per pod", service)? * pods as f64;
+    let (_, requests) = share::pods_and_requests(alternative, shown, service)?;
     let pinned = mean(alternative, "pinned share", service)?;
-    if requests / draws <= LUMPY || (placed && pinned == 0.0) {
+    if requests / draws <= LUMPY || (among_others && pinned == 0.0) {
         return None;
     }
     let pinned_by = "on a connection that was pinned to its pod by an earlier one";
     let requests = format::count(requests.round() as u64);
     let draws = format::count(draws.round() as u64);
-    Some(if placed {
+    Some(if among_others {
         let share = format::percent(pinned);
         format!("{share} of the requests ride {pinned_by}")
     } else if pinned > 0.0 {

@@ -5,7 +5,7 @@
 //! found by bisection: as large as the fullest column allows, with no box lower than its name.
 
 use scenarios::experiment::answer::Alternative;
-use scenarios::measure::bundle::{Bundles, Layer};
+use scenarios::measure::bundle::{Bundle, Layer};
 use scenarios::measure::metric::paths::{Reach, Step};
 use scenarios::measure::reach::{Place, Ways};
 use sim_models::id::{Id, LoadBalancerNodeId, NodeId, PodId};
@@ -352,7 +352,10 @@ fn graph(shown: &Shown<'_>, one: &Alternative, index: usize) -> Graph {
         bundles
             .map(|bundle| Vertex {
                 name: bundle.name.clone(),
-                things: bundle.things,
+                things: match is_new(one, layer, bundle) {
+                    true => created(one, bundle).max(1),
+                    false => bundle.things,
+                },
                 single: bundle.things == 1
                     && place(layer, bundle.first).is_some_and(|place| single.contains(&place)),
             })
@@ -369,14 +372,35 @@ fn graph(shown: &Shown<'_>, one: &Alternative, index: usize) -> Graph {
         steps: one.readings.paths.steps(bundles),
         replications: f64::from(shown.answer.replications),
     };
-    by_home(&mut graph, bundles);
+    by_home(&mut graph, one);
     graph
 }
 
-/// Puts pods in the order of their nodes.
-fn by_home(graph: &mut Graph, bundles: &Bundles) {
-    let pods = bundles.in_layer(Layer::Pods);
-    let mut order: Vec<usize> = (0..pods.len()).collect();
+/// Whether a box stands for pods that are created during the run.
+fn is_new(one: &Alternative, layer: Layer, bundle: &Bundle) -> bool {
+    layer == Layer::Pods && bundle.first >= one.blueprint.pods.len()
+}
+
+/// How many pods of such a box there were in the first replication.
+fn created(one: &Alternative, bundle: &Bundle) -> usize {
+    let bundles = one.layout.bundles();
+    let places = bundle.first..one.layout.pod_places();
+    let same = bundles.pod(PodId::from_index(bundle.first));
+    let pods = places.map(PodId::from_index);
+    pods.filter(|&pod| bundles.pod(pod) == same && one.first.pods.replications(pod) > 0)
+        .count()
+}
+
+/// Puts pods in the order of their nodes; new ones that get nothing are left out.
+fn by_home(graph: &mut Graph, one: &Alternative) {
+    let pods = one.layout.bundles().in_layer(Layer::Pods);
+    let gets = |pod: usize| {
+        let mut steps = graph.steps.iter();
+        steps.any(|step| step.from_layer == Layer::Nodes && step.to == pod)
+    };
+    let mut order: Vec<usize> = (0..pods.len())
+        .filter(|&pod| !is_new(one, Layer::Pods, &pods[pod]) || gets(pod))
+        .collect();
     order.sort_by_key(|&pod| (pods[pod].home.is_none(), pods[pod].home));
     let mut position = vec![0; pods.len()];
     for (place, &pod) in order.iter().enumerate() {
@@ -415,7 +439,7 @@ const MOST_EDGES: usize = 2_000_000;
 /// The Services that are asked for; none in a cluster that is too large to be looked through.
 fn asked(one: &Alternative) -> impl Iterator<Item = sim_models::id::ServiceId> + use<'_> {
     let layout = &one.layout;
-    let edges = layout.node_count() * layout.load_balancer_node_count() + layout.pod_count();
+    let edges = layout.node_count() * layout.load_balancer_node_count() + layout.pod_places();
     let services = layout.services().iter().enumerate();
     let asked = services.filter(|(_, service)| service.asked);
     let count = asked.clone().count();

@@ -2,13 +2,14 @@
 //!
 //! One panel per alternative, bars grouped by node. The pale band is where 95 % of the pods lie when as many independent draws
 //! as the counts themselves show (N_eff) fall evenly on all pods; the dark band is the same if every request were a draw of its own.
-//! Bars that fill the pale band but not the dark one are lumps of pinned connections.
+//! Bars that fill the pale band but not the dark one are lumps of pinned connections. Where pods come and go there is no band: they get
+//! more or less because they are there for longer or shorter.
 
 use std::collections::BTreeMap;
 
 use scenarios::experiment::answer::Alternative;
 use scenarios::measure::chance;
-use sim_models::id::NodeId;
+use sim_models::id::{NodeId, PodId};
 
 use super::topic::{self, Topic};
 use super::{MOST_PANELS, Shown, connections, placement};
@@ -313,9 +314,10 @@ fn numbers_table(shown: &Shown<'_>, services: &[&str]) -> Option<Table> {
     Some(table)
 }
 
-/// What max/min would be by chance if every request were a draw of its own.
+/// What max/min would be by chance if every request were a draw of its own; nothing where pods come and go, and counts differ for that.
 fn chance_note(shown: &Shown<'_>, service: &str) -> Option<String> {
-    let (pods, requests) = pods_and_requests(shown.first(), shown, service)?;
+    let (pods, requests) = pods_and_requests(shown.first(), shown, service)
+        .filter(|_| steady(shown.first(), service))?;
     let fair = chance::fair(pods, requests.round() as u64)?;
     let band = fair.max_over_min;
     Some(format!(
@@ -325,24 +327,33 @@ fn chance_note(shown: &Shown<'_>, service: &str) -> Option<String> {
     ))
 }
 
-/// Pods of a Service and the requests that they got in a mean replication.
-fn pods_and_requests(
+/// Pods of a Service that there are in a replication, on average, and the requests that they get.
+pub(super) fn pods_and_requests(
     alternative: &Alternative,
     shown: &Shown<'_>,
     service: &str,
 ) -> Option<(usize, f64)> {
-    let service = alternative.layout.service_named(service)?;
-    let counts = alternative
-        .readings
-        .pods
-        .requests(&alternative.layout, service);
-    let total: u64 = counts.iter().sum();
+    let (layout, readings) = (&alternative.layout, &alternative.readings.pods);
+    let service = layout.service_named(service)?;
+    let replications = f64::from(shown.answer.replications);
+    let total: u64 = readings.requests(layout, service).iter().sum();
+    let pods: u64 = readings
+        .pods(layout, service)
+        .map(|pod| readings.replications(pod))
+        .sum();
     (total > 0).then(|| {
         (
-            counts.len(),
-            total as f64 / f64::from(shown.answer.replications),
+            (pods as f64 / replications).round() as usize,
+            total as f64 / replications,
         )
     })
+}
+
+/// Whether the pods of a Service were the same all the time, in the first replication.
+pub(super) fn steady(alternative: &Alternative, service: &str) -> bool {
+    let layout = &alternative.layout;
+    let id = layout.service_named(service);
+    id.is_some_and(|id| alternative.first.pods.is_steady(layout, id))
 }
 
 fn figure_of(shown: &Shown<'_>, service: &str, file_name: &str) -> Option<Figure> {
@@ -388,8 +399,13 @@ fn share(
             .map(|estimate| estimate.mean)
     };
     let draws = named("N_eff");
+    // Fair draws fall on all pods alike only where all are there all the time.
+    let steady = steady(alternative, service);
     let band = |draws: f64| {
         let mean = requests / pods as f64;
+        if !steady {
+            return None;
+        }
         chance::count_band(pods, draws).map(|band| (band.low * mean, band.high * mean))
     };
     let numbers = match (
@@ -422,17 +438,22 @@ fn short_name(pod: &str) -> &str {
         .unwrap_or(pod)
 }
 
-/// The pods of a Service on their nodes, with what they got in the first replication and in a mean one.
+/// The pods that a Service had in the first replication, on their nodes, with what they got there and in a mean replication.
 fn nodes(shown: &Shown<'_>, alternative: &Alternative, service: &str) -> Vec<Node> {
     // Pods that were created during the run lie where they came to lie.
     let layout = alternative.at_end.as_ref().unwrap_or(&alternative.layout);
     let Some(service) = layout.service_named(service) else {
         return Vec::new();
     };
-    let once = alternative.first.pods.requests(layout, service);
-    let all = alternative.readings.pods.requests(layout, service);
+    let (once, all) = (&alternative.first.pods, &alternative.readings.pods);
+    let means: BTreeMap<PodId, f64> = all
+        .pods(layout, service)
+        .zip(all.requests(layout, service))
+        .map(|(pod, requests)| (pod, requests as f64 / all.replications(pod).max(1) as f64))
+        .collect();
     let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
-    for (place, &pod) in layout.service(service).pods.iter().enumerate() {
+    let counts = once.requests(layout, service);
+    for (pod, requests) in once.pods(layout, service).zip(counts) {
         let id = layout.pod_node(pod);
         let node = nodes.entry(id).or_insert_with(|| Node {
             name: layout.node_name(id).to_owned(),
@@ -440,9 +461,8 @@ fn nodes(shown: &Shown<'_>, alternative: &Alternative, service: &str) -> Vec<Nod
         });
         node.pods.push(Pod {
             name: short_name(layout.pod_name(pod)).to_owned(),
-            requests: once[place] as f64,
-            mean: (shown.answer.replications > 1)
-                .then(|| all[place] as f64 / f64::from(shown.answer.replications)),
+            requests: requests as f64,
+            mean: (shown.answer.replications > 1).then(|| means[&pod]),
             measured: None,
         });
     }

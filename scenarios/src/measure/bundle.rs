@@ -51,7 +51,7 @@ impl Layer {
 pub struct Bundle {
     /// What it is called: its thing's name, where there is only one.
     pub name: String,
-    /// How many things are in it.
+    /// How many things are in it; of pods that may be created during the run, how many places there are for them.
     pub things: usize,
     /// Of pods, the bundle of the node or nodes that they run on, where it is one.
     pub home: Option<usize>,
@@ -215,7 +215,9 @@ fn pods(blueprint: &Blueprint, nodes: &Bundled) -> Bundled {
         shown[kind].then_some(Entry { key, home, name })
     };
     let most = MOST[Layer::Pods as usize];
-    let count = places.iter().filter(|pod| shown[pod.deployment.index()]);
+    // Those that may be created are one for each Deployment anyway.
+    let there = blueprint.pods.iter();
+    let count = there.filter(|pod| shown[pod.deployment.index()]);
     let first = usize::from(count.count() > most);
     (first..3)
         .map(|depth| Bundled::of(places.len(), |id| entry(depth, id)))
@@ -237,6 +239,9 @@ fn shown(blueprint: &Blueprint) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
+    use sim_models::id::DeploymentId;
+    use sim_models::world::blueprint::Health;
+
     use super::*;
     use crate::measure::testing::blueprint;
 
@@ -257,6 +262,20 @@ mod tests {
         assert_eq!(names(&bundles, Layer::Pods), ["web-0", "web-1", "web-2"]);
         let homes = bundles.in_layer(Layer::Pods).iter().map(|pod| pod.home);
         assert_eq!(homes.collect::<Vec<_>>(), [Some(0), Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn places_for_new_pods_are_one_and_leave_the_others_alone() {
+        // Three pods and thirty places for "web": more than 24, but only three are there to be shown one by one.
+        let mut scaled = blueprint();
+        let mut health = Health::new(scaled.deployments.len(), scaled.target_groups.len());
+        health.spares = vec![DeploymentId(0); 30];
+        scaled.health = Some(Box::new(health));
+        let bundles = Bundles::of(&scaled);
+        assert_eq!(
+            names(&bundles, Layer::Pods),
+            ["web-0", "web-1", "web-2", "web, new"]
+        );
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! Which things are counted: the sizes and memberships that every metric indexes by.
 
-use sim_core::SimDuration;
+use sim_core::{SimDuration, SimTime};
 use sim_models::cluster::topology::Network;
 use sim_models::id::{
     DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetId, ZoneId,
 };
 use sim_models::observe::Health;
 use sim_models::request::Request;
+use sim_models::request::load_balancer::TargetType;
 use sim_models::request::overlay;
 use sim_models::request::wire::{Message, RESPONSE_HEADER_BYTES};
 use sim_models::world::blueprint::Blueprint;
 
 use super::bundle::Bundles;
+use super::presence::{Presence, Stays, Window};
 
 /// What a number is about: everything, or one Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,13 +31,13 @@ pub struct ServiceLayout {
     pub name: String,
     /// Whose pods they are.
     pub selects: DeploymentId,
-    /// Its pods, in the order of their ids.
+    /// Its pods, in the order of their ids, and the places for those that may be created.
     pub pods: Vec<PodId>,
     /// How many pods are wanted.
     pub wanted: u32,
     /// Pods that stay Pending for the whole run, because nothing happens in it that could help.
     pub never_placed: u32,
-    /// Its targets, over all target groups that forward to it.
+    /// Its targets, over all target groups that forward to it, and the places for those that may come.
     pub targets: Vec<TargetId>,
     /// Whether some client's requests can reach it. One that nobody asks for has no latency, and no objective is judged on it.
     pub asked: bool,
@@ -86,12 +88,15 @@ pub struct Layout {
     pod_names: Vec<String>,
     pod_nodes: Vec<NodeId>,
     pod_states: Vec<PodState>,
+    stays: Stays,
     pod_workers: Vec<u32>,
     pod_ranks: Vec<u32>,
     node_names: Vec<String>,
     node_zones: Vec<ZoneId>,
     load_balancer_zones: Vec<ZoneId>,
     target_services: Vec<ServiceId>,
+    /// The pod behind each target; `None` where it is a node.
+    target_pods: Vec<Option<PodId>>,
     /// The requests of each class, population after population, and where those of each begin.
     questions: Vec<OnWire>,
     first_question: Vec<usize>,
@@ -111,6 +116,7 @@ impl Layout {
             pod_names: places.iter().map(|pod| pod.name.clone()).collect(),
             pod_nodes: places.iter().map(|pod| pod.node).collect(),
             pod_states: vec![PodState::Absent; places.len()],
+            stays: Stays::new(blueprint.pods.len(), places.len()),
             pod_workers: places
                 .iter()
                 .map(|pod| blueprint.deployments[pod.deployment].server.workers.get())
@@ -124,6 +130,7 @@ impl Layout {
             node_zones: blueprint.nodes.iter().map(|node| node.zone).collect(),
             load_balancer_zones: blueprint.load_balancer.nodes.iter().copied().collect(),
             target_services: Vec::new(),
+            target_pods: Vec::new(),
             questions: Vec::new(),
             first_question: Vec::new(),
             endpoints: 0,
@@ -181,11 +188,15 @@ impl Layout {
     /// Targets are numbered group after group; inside a group in the order of nodes or pods.
     fn add_targets(&mut self, blueprint: &Blueprint) {
         for (id, group) in blueprint.target_groups.enumerate() {
-            for _ in 0..blueprint.target_places(id) {
-                self.services[group.service.index()]
-                    .targets
-                    .push(TargetId::from_index(self.target_services.len()));
+            let service = &mut self.services[group.service.index()];
+            for place in 0..blueprint.target_places(id) {
+                let target = TargetId::from_index(self.target_services.len());
+                service.targets.push(target);
                 self.target_services.push(group.service);
+                self.target_pods.push(match group.target_type {
+                    TargetType::Instance => None,
+                    TargetType::Ip => Some(service.pods[place]),
+                });
             }
         }
     }
@@ -256,29 +267,52 @@ impl Layout {
 
     /// Whether [`Layout::follow`] changes anything.
     #[inline]
-    pub(crate) fn moves(seen: &Health<'_>) -> bool {
-        matches!(
-            seen,
+    pub(crate) fn moves(&self, seen: &Health<'_>) -> bool {
+        match *seen {
             Health::Created { .. }
-                | Health::Unschedulable { .. }
-                | Health::Deleted { .. }
-                | Health::Placed { .. }
-        )
+            | Health::Unschedulable { .. }
+            | Health::Deleted { .. }
+            | Health::Placed { .. } => true,
+            Health::Ready { pod, ready } => ready && self.is_awaited(pod),
+            Health::Closed { pod } => !self.stays.is_there(pod),
+            _ => false,
+        }
     }
 
-    /// Follows a pod that is created, placed, refused or deleted in the course of a run.
-    pub fn follow(&mut self, seen: &Health<'_>) {
+    /// Whether a pod has a node, and was never ready.
+    fn is_awaited(&self, pod: PodId) -> bool {
+        *self.pod_state(pod) == PodState::Placed && !self.stays.is_there(pod)
+    }
+
+    /// Follows a pod that is created, placed, refused, ready, deleted or closed in the course of a run.
+    pub fn follow(&mut self, now: SimTime, seen: &Health<'_>) {
         let (pod, state) = match *seen {
-            Health::Created { pod } => (pod, PodState::Pending(None)),
+            Health::Created { pod } => {
+                self.stays.renew(pod);
+                (pod, PodState::Pending(None))
+            }
             Health::Unschedulable { pod, why } => (pod, PodState::Pending(Some(why.to_string()))),
-            Health::Deleted { pod } => (pod, PodState::Absent),
+            Health::Deleted { pod } => {
+                self.stays.end(pod, now);
+                (pod, PodState::Absent)
+            }
             Health::Placed { pod, node } => {
                 self.pod_nodes[pod.index()] = node;
                 (pod, PodState::Placed)
             }
+            Health::Ready { pod, ready } if ready && self.is_awaited(pod) => {
+                return self.stays.begin(pod, now);
+            }
+            Health::Closed { pod } => return self.stays.prolong(pod, now),
             _ => return,
         };
         self.pod_states[pod.index()] = state;
+    }
+
+    /// Which pods were there in a window of the run that was followed.
+    #[must_use]
+    pub fn presence(&self, window: Window) -> Presence {
+        Presence::of(&self.stays, window)
     }
 
     /// Whether a pod has a node.
@@ -304,7 +338,7 @@ impl Layout {
         never_placed + u32::try_from(waiting).expect("pods are numbered in 32 bits")
     }
 
-    /// The node of a pod; of one that has left, the last one.
+    /// The node of a pod; of one that has left, the last one. Of a place that no pod took yet it means nothing.
     #[must_use]
     pub fn pod_node(&self, pod: PodId) -> NodeId {
         self.pod_nodes[pod.index()]
@@ -349,9 +383,9 @@ impl Layout {
         self.target_services[target.index()]
     }
 
-    /// How many pods there are.
+    /// How many places there are for pods.
     #[must_use]
-    pub fn pod_count(&self) -> usize {
+    pub fn pod_places(&self) -> usize {
         self.pod_nodes.len()
     }
 
@@ -367,10 +401,16 @@ impl Layout {
         self.load_balancer_zones.len()
     }
 
-    /// How many targets there are, over all target groups.
+    /// How many places there are for targets, over all target groups.
     #[must_use]
-    pub fn target_count(&self) -> usize {
+    pub fn target_places(&self) -> usize {
         self.target_services.len()
+    }
+
+    /// Whether a target was registered: a node always is, a pod while it is there.
+    #[must_use]
+    pub fn was_target(&self, target: TargetId, there: &Presence) -> bool {
+        self.target_pods[target.index()].is_none_or(|pod| there.was_there(pod))
     }
 
     /// Whether traffic between nodes is wrapped by an overlay.
@@ -396,12 +436,6 @@ impl Layout {
     #[inline]
     pub(crate) fn endpoint(&self, service: ServiceId, pod: PodId) -> usize {
         self.services[service.index()].first_endpoint + self.pod_ranks[pod.index()] as usize
-    }
-
-    /// Positions of all pods of a Service in such tables.
-    pub(crate) fn endpoints_of(&self, service: ServiceId) -> std::ops::Range<usize> {
-        let service = self.service(service);
-        service.first_endpoint..service.first_endpoint + service.pods.len()
     }
 }
 

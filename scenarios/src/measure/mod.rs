@@ -12,6 +12,7 @@ pub mod layout;
 pub mod metric;
 pub mod objective;
 pub mod observer;
+pub mod presence;
 pub mod quantity;
 pub mod reach;
 pub mod reading;

@@ -10,6 +10,7 @@ use sim_models::observe::{Observation, Recorder};
 
 use super::layout::{Focus, Layout, Scope};
 use super::metric::{Quantity, Readings, Single};
+use super::presence::{Presence, Window};
 use super::quantity::Absent;
 
 /// All metrics as one recorder.
@@ -31,6 +32,8 @@ use super::quantity::Absent;
 pub struct Meter<'a> {
     layout: Cow<'a, Layout>,
     from: SimTime,
+    /// The last observation.
+    last: SimTime,
     readings: Readings,
 }
 
@@ -41,14 +44,19 @@ impl<'a> Meter<'a> {
         Self {
             layout: Cow::Borrowed(layout),
             from,
+            last: from,
             readings: Readings::new(layout),
         }
     }
 
-    /// What was read.
+    /// What was read, up to the last observation.
     #[must_use]
     pub fn finish(mut self) -> Readings {
-        self.readings.close();
+        let window = Window {
+            from: self.from,
+            until: self.last,
+        };
+        self.readings.close(&self.layout.presence(window));
         self.readings
     }
 }
@@ -56,8 +64,9 @@ impl<'a> Meter<'a> {
 impl Recorder for Meter<'_> {
     #[inline]
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
-        follow(&mut self.layout, &seen);
+        follow(&mut self.layout, now, &seen);
         if now >= self.from {
+            self.last = now;
             self.readings.see(&self.layout, now - self.from, &seen);
         }
     }
@@ -65,11 +74,11 @@ impl Recorder for Meter<'_> {
 
 /// Follows pods to their nodes, also before the end of the warm-up.
 #[inline]
-fn follow(layout: &mut Cow<'_, Layout>, seen: &Observation<'_>) {
+fn follow(layout: &mut Cow<'_, Layout>, now: SimTime, seen: &Observation<'_>) {
     if let Observation::Health(seen) = seen
-        && Layout::moves(seen)
+        && layout.moves(seen)
     {
-        layout.to_mut().follow(seen);
+        layout.to_mut().follow(now, seen);
     }
 }
 
@@ -119,15 +128,17 @@ impl<'a> Observer<'a> {
 
     /// Ends the observation at `until`.
     pub(crate) fn finish(mut self, until: SimTime) -> Observed {
+        let scene = Scene {
+            layout: &self.layout,
+            from: self.from,
+        };
         let span = until.saturating_since(self.from);
         if let Some(readings) = &mut self.readings {
-            readings.close();
+            readings.close(&scene.presence(SimDuration::ZERO, span));
         }
         let watched = self.watches.into_iter();
         Observed {
-            watched: watched
-                .map(|watch| watch.finish(&self.layout, span))
-                .collect(),
+            watched: watched.map(|watch| watch.finish(&scene, span)).collect(),
             readings: self.readings,
             layout: match self.layout {
                 Cow::Borrowed(_) => None,
@@ -140,17 +151,39 @@ impl<'a> Observer<'a> {
 impl Recorder for Observer<'_> {
     #[inline]
     fn see(&mut self, now: SimTime, seen: Observation<'_>) {
-        follow(&mut self.layout, &seen);
+        follow(&mut self.layout, now, &seen);
         if now < self.from {
             return;
         }
         let since = now - self.from;
+        let scene = Scene {
+            layout: &self.layout,
+            from: self.from,
+        };
         if let Some(readings) = &mut self.readings {
             readings.see(&self.layout, since, &seen);
         }
         for watch in &mut self.watches {
-            watch.see(&self.layout, since, &seen);
+            watch.see(&scene, since, &seen);
         }
+    }
+}
+
+/// What a watch looks at: the things, and when the observation began.
+#[derive(Clone, Copy, Debug)]
+struct Scene<'a> {
+    layout: &'a Layout,
+    from: SimTime,
+}
+
+impl Scene<'_> {
+    /// Which pods were there in a part of the observation.
+    fn presence(&self, since: SimDuration, span: SimDuration) -> Presence {
+        let from = self.from + since;
+        self.layout.presence(Window {
+            from,
+            until: from + span,
+        })
     }
 }
 
@@ -212,22 +245,22 @@ impl Watch {
         }
     }
 
-    fn see(&mut self, layout: &Layout, since: SimDuration, seen: &Observation<'_>) {
+    fn see(&mut self, scene: &Scene<'_>, since: SimDuration, seen: &Observation<'_>) {
         match self.part {
             Part::Stretch { from, until } => {
                 if from <= since && since < until {
-                    self.single.see(layout, since - from, seen);
+                    self.single.see(scene.layout, since - from, seen);
                 }
             }
             Part::Windows { .. } => {
-                let from = self.turn_windows(layout, since);
-                self.single.see(layout, since - from, seen);
+                let from = self.turn_windows(scene, since);
+                self.single.see(scene.layout, since - from, seen);
             }
         }
     }
 
     /// Closes every window that ends by `since`; the begin of the window in progress.
-    fn turn_windows(&mut self, layout: &Layout, since: SimDuration) -> SimDuration {
+    fn turn_windows(&mut self, scene: &Scene<'_>, since: SimDuration) -> SimDuration {
         loop {
             let Part::Windows { width, from, keep } = self.part else {
                 return SimDuration::ZERO;
@@ -235,8 +268,8 @@ impl Watch {
             if since < from + width {
                 return from;
             }
-            self.value(layout, width, keep);
-            self.single = Single::new(self.quantity, layout);
+            self.value(scene, from, width, keep);
+            self.single = Single::new(self.quantity, scene.layout);
             self.part = Part::Windows {
                 width,
                 from: from + width,
@@ -246,11 +279,11 @@ impl Watch {
     }
 
     /// Takes the value of the window that ends, or of the stretch.
-    fn value(&mut self, layout: &Layout, span: SimDuration, keep: Keep) {
-        self.single.close();
+    fn value(&mut self, scene: &Scene<'_>, from: SimDuration, span: SimDuration, keep: Keep) {
+        self.single.close(&scene.presence(from, span));
         for (&scope, values) in self.scopes.iter().zip(&mut self.values) {
             let focus = Focus {
-                layout,
+                layout: scene.layout,
                 span,
                 scope,
                 rough: keep == Keep::Every,
@@ -259,13 +292,14 @@ impl Watch {
         }
     }
 
-    fn finish(mut self, layout: &Layout, span: SimDuration) -> Watched {
+    fn finish(mut self, scene: &Scene<'_>, span: SimDuration) -> Watched {
         match self.part {
             Part::Stretch { from, until } => {
-                self.value(layout, until.min(span).saturating_sub(from), Keep::Greatest)
+                let length = until.min(span).saturating_sub(from);
+                self.value(scene, from, length, Keep::Greatest);
             }
             Part::Windows { .. } => {
-                self.turn_windows(layout, span);
+                self.turn_windows(scene, span);
             }
         }
         self.values

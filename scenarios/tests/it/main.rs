@@ -1,4 +1,5 @@
 //! Laws of the scenario format.
 
 mod drawn;
+mod presence;
 mod ron_agreement;

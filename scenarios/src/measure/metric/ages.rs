@@ -8,6 +8,7 @@ use sim_models::observe::Observation;
 use sim_models::request::Hop;
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit};
 use crate::measure::reading::{ByService, Content, Merge, Reading};
 
@@ -64,7 +65,7 @@ impl Metric for Ages {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

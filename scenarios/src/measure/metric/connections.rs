@@ -8,6 +8,7 @@ use sim_core::SimDuration;
 use sim_models::observe::Observation;
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{ByService, Content, Merge, Reading, Thing};
 
@@ -129,7 +130,7 @@ impl Metric for Connections {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

@@ -8,6 +8,7 @@ use sim_models::observe::Observation;
 use sim_models::request::Request;
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{ByService, Content, Merge, Reading, Thing};
 
@@ -144,7 +145,7 @@ impl Metric for Distance {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

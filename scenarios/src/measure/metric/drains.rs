@@ -11,6 +11,7 @@ use sim_models::id::{NodeId, PodId};
 use sim_models::observe::{DrainState, Health, Observation};
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{Content, Merge, Reading, Thing};
 
@@ -76,7 +77,7 @@ impl Metric for Drains {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.unfinished += std::mem::take(&mut self.under_way).len() as u64;
     }
 
@@ -169,7 +170,7 @@ mod tests {
         ] {
             drains.hear(SimDuration::from_secs(seconds), &seen);
         }
-        drains.close();
+        drains.close(&Presence::new(0));
         assert_eq!((drains.complete, drains.nanos), (1, 40_000_000_000));
         assert_eq!((drains.unfinished, drains.refused), (1, 3));
         let blocked: Vec<_> = drains.blocked().collect();

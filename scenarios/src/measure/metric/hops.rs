@@ -5,6 +5,7 @@ use sim_models::observe::Observation;
 use sim_models::request::{Hop, Request};
 
 use crate::measure::layout::{Focus, Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit};
 use crate::measure::reading::{ByService, Content, Merge, Reading};
 
@@ -170,7 +171,7 @@ impl Metric for Hops {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

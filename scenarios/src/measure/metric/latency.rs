@@ -4,6 +4,7 @@ use sim_core::{Histogram, SimDuration};
 use sim_models::observe::Observation;
 
 use crate::measure::layout::{Focus, Layout};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit};
 use crate::measure::reading::{ByService, Content, Merge, Reading};
 
@@ -84,7 +85,7 @@ impl Metric for Latency {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

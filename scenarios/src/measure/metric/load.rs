@@ -3,7 +3,7 @@
 //! Work and waits are folded from finished requests: a pod's utilisation is the work done for them over the work its
 //! workers could do, its mean queue is the time they waited over the time that passed (Little's law). A request that
 //! straddles the end of the warm-up counts whole, one that straddles the end of the run not at all; in a steady state
-//! the two cancel.
+//! the two cancel. A pod that was there for a part of the time could work, and have a queue, for that part.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,7 @@ use sim_models::observe::Observation;
 use sim_models::request::Hop;
 
 use crate::measure::layout::{Focus, Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit, ratio};
 use crate::measure::reading::{Content, Merge, Reading, Thing};
 
@@ -23,6 +24,7 @@ use super::Metric;
 pub struct Load {
     worked: Vec<u64>,
     waited: Vec<u64>,
+    there: Presence,
 }
 
 impl Load {
@@ -38,26 +40,27 @@ impl Load {
         &self.waited
     }
 
-    /// Mean share of a pod's workers that was busy during `observed`, the total time over all merged replications.
+    /// Mean share of a pod's workers that was busy while it was there; at most all of them, although a request counts whole that was in
+    /// work for longer than a pod was there.
     ///
     /// # Errors
     ///
-    /// [`Absent::Nothing`] where no time was observed.
-    pub fn utilisation(
-        &self,
-        layout: &Layout,
-        pod: PodId,
-        observed: SimDuration,
-    ) -> Result<f64, Absent> {
-        let capacity = f64::from(layout.pod_workers(pod)) * observed.as_nanos() as f64;
-        ratio(self.worked[pod.index()] as f64, capacity)
+    /// [`Absent::Nothing`] where it never was.
+    pub fn utilisation(&self, layout: &Layout, pod: PodId) -> Result<f64, Absent> {
+        let busy = ratio(self.worked[pod.index()] as f64, self.capacity(layout, pod))?;
+        Ok(busy.min(1.0))
+    }
+
+    /// Nanoseconds that the workers of a pod could work.
+    fn capacity(&self, layout: &Layout, pod: PodId) -> f64 {
+        f64::from(layout.pod_workers(pod)) * self.there.time(pod).as_nanos() as f64
     }
 }
 
-/// The pods of a scope.
+/// The pods of a scope, and the places for pods.
 fn pods<'a>(focus: &Focus<'a>) -> Box<dyn Iterator<Item = PodId> + 'a> {
     match focus.scope {
-        Scope::Overall => Box::new((0..focus.layout.pod_count()).map(PodId::from_index)),
+        Scope::Overall => Box::new((0..focus.layout.pod_places()).map(PodId::from_index)),
         Scope::Service(service) => Box::new(focus.layout.service(service).pods.iter().copied()),
     }
 }
@@ -77,16 +80,11 @@ impl Metric for Load {
                 "utilisation",
                 Unit::Share,
                 Better::Neither,
-                "Mean share of the workers of all pods that is busy.",
+                "Mean share of the workers of all pods that is busy, while they are there.",
             ),
             value: |metric, focus| {
-                let workers: f64 = pods(focus)
-                    .map(|pod| f64::from(focus.layout.pod_workers(pod)))
-                    .sum();
-                ratio(
-                    sum(&metric.worked, focus),
-                    workers * focus.span.as_nanos() as f64,
-                )
+                let capacity = pods(focus).map(|pod| metric.capacity(focus.layout, pod));
+                ratio(sum(&metric.worked, focus), capacity.sum())
             },
         },
         Definition {
@@ -94,12 +92,11 @@ impl Metric for Load {
                 "max pod utilisation",
                 Unit::Share,
                 Better::Lower,
-                "Mean share of the workers of the busiest pod that is busy.",
+                "Mean share of the workers of the busiest pod that is busy, while it is there.",
             ),
             value: |metric, focus| {
-                let each = pods(focus).map(|pod| metric.utilisation(focus.layout, pod, focus.span));
-                each.reduce(|a, b| Ok(f64::max(a?, b?)))
-                    .unwrap_or(Err(Absent::Nothing))
+                let each = pods(focus).filter_map(|pod| metric.utilisation(focus.layout, pod).ok());
+                each.reduce(f64::max).ok_or(Absent::Nothing)
             },
         },
         Definition {
@@ -110,19 +107,18 @@ impl Metric for Load {
                 "Mean number of requests that wait for a worker, in one pod.",
             ),
             value: |metric, focus| {
-                ratio(
-                    sum(&metric.waited, focus),
-                    pods(focus).count() as f64 * focus.span.as_nanos() as f64,
-                )
+                let time = pods(focus).map(|pod| metric.there.time(pod).as_nanos() as f64);
+                ratio(sum(&metric.waited, focus), time.sum())
             },
         },
     ];
 
     fn new(layout: &Layout) -> Self {
-        let pods = layout.pod_count();
+        let pods = layout.pod_places();
         Self {
             worked: vec![0; pods],
             waited: vec![0; pods],
+            there: Presence::new(pods),
         }
     }
 
@@ -139,11 +135,22 @@ impl Metric for Load {
         }
     }
 
+    fn close(&mut self, there: &Presence) {
+        self.there.merge(there);
+    }
+
     fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
-        let each = |name, table| Reading {
-            name,
-            scope: Scope::Overall,
-            content: Content::Each(Thing::Pod, Unit::Seconds, Cow::Borrowed(table)),
+        let each = |name, table: &[u64]| {
+            let of_place = |(place, &time): (usize, &u64)| {
+                let was_there = self.there.was_there(PodId::from_index(place));
+                (was_there || time > 0).then_some(time)
+            };
+            let times = table.iter().enumerate().filter_map(of_place).collect();
+            Reading {
+                name,
+                scope: Scope::Overall,
+                content: Content::Each(Thing::Pod, Unit::Seconds, Cow::Owned(times)),
+            }
         };
         vec![
             each("time worked per pod", &self.worked),
@@ -156,6 +163,7 @@ impl Merge for Load {
     fn merge(&mut self, other: &Self) {
         self.worked.merge(&other.worked);
         self.waited.merge(&other.waited);
+        self.there.merge(&other.there);
     }
 }
 

@@ -7,6 +7,7 @@ use sim_core::SimDuration;
 use sim_models::observe::Observation;
 
 use super::layout::{Focus, Layout};
+use super::presence::Presence;
 use super::quantity::{About, Absent, Definition};
 use super::reading::{Merge, Reading};
 
@@ -45,8 +46,8 @@ pub trait Metric: Merge + Clone + Send + Sync + 'static {
     /// Sees something that happened `since` the observation began.
     fn see(&mut self, layout: &Layout, since: SimDuration, seen: &Observation<'_>);
 
-    /// Makes the readings consistent after the last observation.
-    fn close(&mut self) {}
+    /// Makes the readings consistent after the last observation, and learns which pods were there.
+    fn close(&mut self, _: &Presence) {}
 
     /// All its numbers, for outputs that write everything.
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>>;
@@ -84,9 +85,9 @@ macro_rules! metrics {
                 $(self.$field.see(layout, since, seen);)*
             }
 
-            /// Makes the readings consistent after the last observation.
-            pub fn close(&mut self) {
-                $(self.$field.close();)*
+            /// Makes the readings consistent after the last observation, and tells them which pods were there.
+            pub fn close(&mut self, there: &Presence) {
+                $(self.$field.close(there);)*
             }
 
             /// The value of a quantity.
@@ -138,9 +139,9 @@ macro_rules! metrics {
                 }
             }
 
-            pub(crate) fn close(&mut self) {
+            pub(crate) fn close(&mut self, there: &Presence) {
                 match self {
-                    $(Self::$kind(metric) => metric.close(),)*
+                    $(Self::$kind(metric) => metric.close(there),)*
                 }
             }
 
@@ -354,7 +355,9 @@ mod tests {
             let requests = in_time(requests);
             let (one, two) = (cuts.0.min(cuts.1).min(requests.len()), cuts.0.max(cuts.1).min(requests.len()));
             let [a, b, c] = [&requests[..one], &requests[one..two], &requests[two..]].map(after);
-            let together = after(&requests);
+            // As many observations of the same length, whoever saw the requests.
+            let [together, none] = [&requests[..], &[]].map(after);
+            let together = merged(&[&together, &none, &none]);
             prop_assert_eq!(&merged(&[&a, &b, &c]), &together);
             prop_assert_eq!(&merged(&[&c, &a, &b]), &together);
             prop_assert_eq!(&merged(&[&a, &merged(&[&b, &c])]), &together);

@@ -8,6 +8,7 @@ use sim_models::observe::Observation;
 use sim_models::request::{Origin, Outcome, Request};
 
 use crate::measure::layout::{Focus, Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{ByService, Content, Merge, Reading, Seconds, Thing};
 
@@ -280,7 +281,7 @@ impl Metric for Outcomes {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 

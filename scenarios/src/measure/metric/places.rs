@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use sim_core::SimDuration;
-use sim_models::id::{Id, ServiceId};
+use sim_models::id::{Id, ServiceId, TargetId};
 use sim_models::observe::Observation;
 
 use crate::measure::chance;
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit};
 use crate::measure::reading::{Content, Merge, Reading, Thing};
 
@@ -19,24 +20,23 @@ pub struct Places {
     targets: Vec<u64>,
     arrived: Vec<u64>,
     served: Vec<u64>,
+    there: Presence,
 }
 
 impl Places {
-    /// Requests that were sent to each target, over all target groups.
-    #[must_use]
-    pub fn targets(&self) -> &[u64] {
-        &self.targets
-    }
-
-    /// Requests that were sent to each target of a Service, in the order of [`super::super::layout::ServiceLayout::targets`].
+    /// Requests that were sent to each target of a Service that was registered, in the order of
+    /// [`super::super::layout::ServiceLayout::targets`].
     #[must_use]
     pub fn targets_of(&self, layout: &Layout, service: ServiceId) -> Vec<u64> {
-        layout
-            .service(service)
-            .targets
-            .iter()
-            .map(|target| self.targets[target.index()])
-            .collect()
+        self.registered(layout, layout.service(service).targets.iter().copied())
+    }
+
+    /// Requests that were sent to each of these targets that was registered, or got requests although its pod was deleted before.
+    fn registered(&self, layout: &Layout, targets: impl Iterator<Item = TargetId>) -> Vec<u64> {
+        let requests = |target: &TargetId| self.targets[target.index()];
+        let were = targets
+            .filter(|target| layout.was_target(*target, &self.there) || requests(target) > 0);
+        were.map(|target| requests(&target)).collect()
     }
 
     /// Requests that arrived at each node's NodePort; zero with `ip` targets.
@@ -61,7 +61,7 @@ impl Metric for Places {
                 "target imbalance",
                 Unit::Ratio,
                 Better::Lower,
-                "Requests of the busiest target over those of the least busy one, which counts as one request at least.",
+                "Requests of the busiest target over those of the least busy one, which counts as one request at least, of those that were registered.",
             )
             .services_only(),
             value: |metric, focus| match focus.scope {
@@ -84,9 +84,10 @@ impl Metric for Places {
     fn new(layout: &Layout) -> Self {
         let nodes = layout.node_count();
         Self {
-            targets: vec![0; layout.target_count()],
+            targets: vec![0; layout.target_places()],
             arrived: vec![0; nodes],
             served: vec![0; nodes],
+            there: Presence::new(layout.pod_places()),
         }
     }
 
@@ -105,16 +106,30 @@ impl Metric for Places {
         }
     }
 
-    fn read<'a>(&'a self, _: &'a Layout) -> Vec<Reading<'a>> {
+    fn close(&mut self, there: &Presence) {
+        self.there.merge(there);
+    }
+
+    fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
         let each = |name, thing, counts| Reading {
             name,
             scope: Scope::Overall,
-            content: Content::Each(thing, Unit::Count, Cow::Borrowed(counts)),
+            content: Content::Each(thing, Unit::Count, counts),
         };
+        let targets = (0..layout.target_places()).map(TargetId::from_index);
+        let targets = self.registered(layout, targets);
         vec![
-            each("requests per target", Thing::Target, &self.targets),
-            each("requests arrived per node", Thing::Node, &self.arrived),
-            each("requests served per node", Thing::Node, &self.served),
+            each("requests per target", Thing::Target, Cow::Owned(targets)),
+            each(
+                "requests arrived per node",
+                Thing::Node,
+                Cow::Borrowed(&self.arrived),
+            ),
+            each(
+                "requests served per node",
+                Thing::Node,
+                Cow::Borrowed(&self.served),
+            ),
         ]
     }
 }
@@ -124,6 +139,7 @@ impl Merge for Places {
         self.targets.merge(&other.targets);
         self.arrived.merge(&other.arrived);
         self.served.merge(&other.served);
+        self.there.merge(&other.there);
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Three measures of one thing: max/min is what people quote, the coefficient of variation is what theory predicts,
 //! Jain's index says which share of the pods could have carried the load. [`chance`] says what is nobody's fault.
+//!
+//! The pods are those that were there ([`super::super::presence`]). One that was there for a part of the time counts in full, so where
+//! pods come and go, their counts differ for that reason as well.
 
 use std::borrow::Cow;
 
@@ -11,6 +14,7 @@ use sim_models::observe::Observation;
 
 use crate::measure::chance;
 use crate::measure::layout::{Focus, Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Absent, Better, Definition, Unit, ratio};
 use crate::measure::reading::{Content, Merge, Reading, Thing};
 
@@ -21,30 +25,59 @@ use super::Metric;
 pub struct Pods {
     requests: Vec<u64>,
     connections: Vec<u64>,
+    there: Presence,
 }
 
 impl Pods {
-    /// Finished requests that each pod of a Service got, in the order of [`super::super::layout::ServiceLayout::pods`].
-    #[must_use]
-    pub fn requests(&self, layout: &Layout, service: ServiceId) -> &[u64] {
-        &self.requests[layout.endpoints_of(service)]
+    /// The pods of a Service that were there, in some replication, in the order of [`super::super::layout::ServiceLayout::pods`].
+    ///
+    /// One that was deleted before the measurement began, and finished requests after, is among them.
+    pub fn pods(&self, layout: &Layout, service: ServiceId) -> impl Iterator<Item = PodId> {
+        let pods = layout.service(service).pods.iter().copied();
+        pods.filter(move |&pod| {
+            self.there.was_there(pod) || self.requests[layout.endpoint(service, pod)] > 0
+        })
     }
 
-    /// Connections that load balancer nodes opened to each pod of a Service, in the same order.
+    /// Finished requests that each of the [`Pods::pods`] got.
     #[must_use]
-    pub fn connections(&self, layout: &Layout, service: ServiceId) -> &[u64] {
-        &self.connections[layout.endpoints_of(service)]
+    pub fn requests(&self, layout: &Layout, service: ServiceId) -> Vec<u64> {
+        self.of(&self.requests, layout, service)
+    }
+
+    /// Connections that load balancer nodes opened to each of the [`Pods::pods`].
+    #[must_use]
+    pub fn connections(&self, layout: &Layout, service: ServiceId) -> Vec<u64> {
+        self.of(&self.connections, layout, service)
+    }
+
+    /// In how many replications a pod was there.
+    #[must_use]
+    pub fn replications(&self, pod: PodId) -> u64 {
+        self.there.replications(pod)
+    }
+
+    /// Whether the same pods of a Service were there all the time: none came and none left. Of the readings of one replication.
+    #[must_use]
+    pub fn is_steady(&self, layout: &Layout, service: ServiceId) -> bool {
+        self.there.is_steady(&layout.service(service).pods)
+    }
+
+    fn of(&self, table: &[u64], layout: &Layout, service: ServiceId) -> Vec<u64> {
+        let pods = self.pods(layout, service);
+        pods.map(|pod| table[layout.endpoint(service, pod)])
+            .collect()
     }
 }
 
-fn requests<'a>(metric: &'a Pods, focus: &Focus<'_>) -> Result<&'a [u64], Absent> {
+fn requests(metric: &Pods, focus: &Focus<'_>) -> Result<Vec<u64>, Absent> {
     match focus.scope {
         Scope::Overall => Err(Absent::Nothing),
         Scope::Service(service) => Ok(metric.requests(focus.layout, service)),
     }
 }
 
-fn connections<'a>(metric: &'a Pods, focus: &Focus<'_>) -> Result<&'a [u64], Absent> {
+fn connections(metric: &Pods, focus: &Focus<'_>) -> Result<Vec<u64>, Absent> {
     match focus.scope {
         Scope::Overall => Err(Absent::Nothing),
         Scope::Service(service) => Ok(metric.connections(focus.layout, service)),
@@ -60,10 +93,10 @@ impl Metric for Pods {
                 "pod imbalance",
                 Unit::Ratio,
                 Better::Lower,
-                "Requests of the busiest pod over those of the least busy one (max/min); a pod without any counts as if it had got one.",
+                "Requests of the busiest pod over those of the least busy one (max/min), of the pods that were there; one without any counts as if it had got one.",
             )
             .services_only(),
-            value: |metric, focus| chance::max_over_min(requests(metric, focus)?),
+            value: |metric, focus| chance::max_over_min(&requests(metric, focus)?),
         },
         Definition {
             about: About::new(
@@ -73,7 +106,7 @@ impl Metric for Pods {
                 "Coefficient of variation of requests per pod: population standard deviation over mean. Even use is 0.",
             )
             .services_only(),
-            value: |metric, focus| chance::cv(requests(metric, focus)?),
+            value: |metric, focus| chance::cv(&requests(metric, focus)?),
         },
         Definition {
             about: About::new(
@@ -83,7 +116,7 @@ impl Metric for Pods {
                 "Jain's fairness index of requests per pod, 1 / (1 + CV^2): 1 when all pods get the same, 1 / pods when one gets everything.",
             )
             .services_only(),
-            value: |metric, focus| chance::cv(requests(metric, focus)?).map(|cv| 1.0 / (1.0 + cv * cv)),
+            value: |metric, focus| chance::cv(&requests(metric, focus)?).map(|cv| 1.0 / (1.0 + cv * cv)),
         },
         Definition {
             about: About::new(
@@ -97,11 +130,11 @@ impl Metric for Pods {
             .harmonic(),
             value: |metric, focus| {
                 let counts = requests(metric, focus)?;
-                chance::effective_draws(counts.len(), chance::cv(counts)?)
+                chance::effective_draws(counts.len(), chance::cv(&counts)?)
             },
         },
         Definition {
-            about: About::new("requests per pod", Unit::Count, Better::Neither, "Mean number of requests that a pod got.")
+            about: About::new("requests per pod", Unit::Count, Better::Neither, "Mean number of requests that a pod got, of those that were there.")
                 .services_only()
                 .alias("RequestCountPerTarget (with ip targets)"),
             value: |metric, focus| {
@@ -129,7 +162,7 @@ impl Metric for Pods {
                 "Coefficient of variation of the connections opened to each pod: population standard deviation over mean.",
             )
             .services_only(),
-            value: |metric, focus| chance::cv(connections(metric, focus)?),
+            value: |metric, focus| chance::cv(&connections(metric, focus)?),
         },
     ];
 
@@ -137,6 +170,7 @@ impl Metric for Pods {
         Self {
             requests: vec![0; layout.endpoint_count()],
             connections: vec![0; layout.endpoint_count()],
+            there: Presence::new(layout.pod_places()),
         }
     }
 
@@ -158,11 +192,15 @@ impl Metric for Pods {
         }
     }
 
+    fn close(&mut self, there: &Presence) {
+        self.there.merge(there);
+    }
+
     fn read<'a>(&'a self, layout: &'a Layout) -> Vec<Reading<'a>> {
         let each = |name, scope, counts| Reading {
             name,
             scope,
-            content: Content::Each(Thing::Pod, Unit::Count, Cow::Borrowed(counts)),
+            content: Content::Each(Thing::Pod, Unit::Count, Cow::Owned(counts)),
         };
         let services = layout.scopes().filter_map(|scope| match scope {
             Scope::Overall => None,
@@ -187,6 +225,7 @@ impl Merge for Pods {
     fn merge(&mut self, other: &Self) {
         self.requests.merge(&other.requests);
         self.connections.merge(&other.connections);
+        self.there.merge(&other.there);
     }
 }
 

@@ -10,6 +10,7 @@ use sim_models::id::DeploymentId;
 use sim_models::observe::{Health, Observation, RolloutState};
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{Content, Merge, Reading, Thing};
 
@@ -73,7 +74,7 @@ impl Metric for Rollouts {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.unfinished += std::mem::take(&mut self.under_way).len() as u64;
     }
 
@@ -137,7 +138,7 @@ mod tests {
         hear(20, 1, RolloutState::Began);
         hear(25, 0, RolloutState::Complete);
         hear(630, 1, RolloutState::DeadlineExceeded);
-        rollouts.close();
+        rollouts.close(&Presence::new(0));
         assert_eq!((rollouts.complete, rollouts.nanos), (1, 15_000_000_000));
         assert_eq!((rollouts.unfinished, rollouts.late), (1, 1));
     }

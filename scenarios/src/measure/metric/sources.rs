@@ -10,6 +10,7 @@ use sim_models::observe::Observation;
 use sim_models::request::node_port::SeenAtPod;
 
 use crate::measure::layout::{Layout, Scope};
+use crate::measure::presence::Presence;
 use crate::measure::quantity::{About, Better, Definition, Unit, ratio};
 use crate::measure::reading::{ByService, Content, Merge, Reading, Thing};
 
@@ -106,7 +107,7 @@ impl Metric for Sources {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, _: &Presence) {
         self.0.close();
     }
 
