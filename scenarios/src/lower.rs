@@ -195,6 +195,7 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
         idle_timeout: written.idle_timeout,
         client_keep_alive: written.client_keep_alive,
         dns_ttl: written.dns_ttl,
+        node_failure_to_dns: written.node_failure_to_dns,
         connect_timeout: written.connect_timeout,
         tls_handshake_timeout: written.tls_handshake_timeout,
         retry: written.retry,

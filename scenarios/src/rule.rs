@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 use sim_core::SimDuration;
-use sim_models::request::load_balancer::{RuleConfig, TargetGroupConfig};
+use sim_models::request::load_balancer::{Kind, RuleConfig, TargetGroupConfig};
 
 use crate::auto::Auto;
 use crate::diagnostic::{Diagnostic, in_order};
@@ -177,6 +177,14 @@ impl<'a> Subject<'a> {
             .values()
             .map(|group| u64::from(group.count.get()))
             .sum()
+    }
+
+    fn load_balancer_nodes(&self) -> u64 {
+        let load_balancer = &self.scenario.load_balancer;
+        let Kind::Alb { nodes_per_zone } = load_balancer.kind;
+        let enabled = load_balancer.zones.as_ref();
+        let zones = enabled.unwrap_or(&self.scenario.cluster.zones);
+        zones.len() as u64 * u64::from(nodes_per_zone.get())
     }
 
     fn pods(&self) -> u64 {

@@ -8,7 +8,7 @@ use sim_core::{SimDuration, SimTime};
 
 use crate::cluster::condition::{Erroring, PodCondition, Slow};
 use crate::control::disruption::{self, Drain};
-use crate::id::{DeploymentId, NodeId, PodId, TargetGroupId};
+use crate::id::{DeploymentId, LoadBalancerNodeId, NodeId, PodId, TargetGroupId};
 use crate::request::forward::Forward;
 use crate::request::rules::Action;
 
@@ -19,7 +19,8 @@ pub struct Config {
     /// The thing it happens to.
     ///
     /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0),
-    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0), Controller, ApiServer or ControllerManager.
+    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0), LoadBalancerNode(index: 0), LoadBalancerZone(zone: "zone-a"),
+    /// Controller, ApiServer or ControllerManager.
     pub on: Selector,
 
     /// What becomes of the thing.
@@ -28,7 +29,7 @@ pub struct Config {
     /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
-    /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For the load balancer controller: LeaderChanged.
+    /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost. For the load balancer controller: LeaderChanged.
     /// For the API server: Unavailable. For the controller manager: Stopped, LeaderLost.
     pub becomes: Becomes,
 
@@ -100,6 +101,16 @@ pub enum Selector {
     Rule {
         /// Which of `load_balancer.rules`, from 0.
         index: u32,
+    },
+    /// A load balancer node.
+    LoadBalancerNode {
+        /// Which of them, from 0: those of the first enabled zone, then those of the next.
+        index: u32,
+    },
+    /// All load balancer nodes of a zone.
+    LoadBalancerZone {
+        /// The name of an enabled zone.
+        zone: String,
     },
     /// The AWS Load Balancer Controller.
     Controller,
@@ -276,6 +287,11 @@ pub enum Becomes {
         /// A target group, or several with weights.
         to: Forward,
     },
+    /// Load balancer nodes die: what they were doing is lost, packets to them meet silence, and `load_balancer.node_failure_to_dns` later DNS
+    /// names them no more. With an end they come back empty, and reset the connections of before.
+    ///
+    /// Source: AWS, Elastic Load Balancing best practices: each address has a Route 53 health check.
+    Lost,
     /// The leader of the controller is lost: its replicas write nothing until another one leads, `load_balancer.controller.leader_failover`
     /// later, and looks at everything.
     LeaderChanged,
@@ -332,10 +348,19 @@ pub enum What {
     },
     /// A rule's action changes; its priority, and 0 for the default action.
     Forward(u32, Action),
+    /// Load balancer nodes are in trouble.
+    LoadBalancer(Vec<LoadBalancerNodeId>, LoadBalancerTrouble),
     /// The leader of the load balancer controller is lost.
     LeaderChange,
     /// Part of the control plane is away.
     ControlPlane(Outage),
+}
+
+/// Trouble of load balancer nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadBalancerTrouble {
+    /// They are dead.
+    Lost,
 }
 
 /// Which part of the control plane is away.
@@ -413,6 +438,8 @@ pub enum Effect {
     Replace,
     /// A rule's action changes.
     Forward,
+    /// Load balancer nodes are in trouble.
+    LoadBalancer(LoadBalancerTrouble),
     /// The leader of the load balancer controller is lost.
     LeaderChange,
     /// Part of the control plane is away.
@@ -469,6 +496,7 @@ impl Becomes {
             }
             Self::ReplacedBy { .. } => Effect::Replace,
             Self::Forwarding { .. } => Effect::Forward,
+            Self::Lost => Effect::LoadBalancer(LoadBalancerTrouble::Lost),
             Self::LeaderChanged => Effect::LeaderChange,
         }
     }
@@ -488,6 +516,7 @@ impl Effect {
             Self::RollOut(_) => "a Deployment",
             Self::Replace => "a target group",
             Self::Forward => "a rule",
+            Self::LoadBalancer(_) => "load balancer nodes",
             Self::LeaderChange => "the controller",
             Self::ControlPlane(Outage::ApiServer) => "the API server",
             Self::ControlPlane(Outage::Controllers | Outage::Leader) => "the controller manager",
@@ -507,6 +536,7 @@ impl Effect {
             | Self::RollOut(_)
             | Self::Replace
             | Self::Forward
+            | Self::LoadBalancer(_)
             | Self::LeaderChange
             | Self::ControlPlane(_) => None,
         }
@@ -538,6 +568,7 @@ impl Selector {
             Self::Deployment { .. } => "a Deployment",
             Self::TargetGroup { .. } => "a target group",
             Self::Rule { .. } => "a rule",
+            Self::LoadBalancerNode { .. } | Self::LoadBalancerZone { .. } => "load balancer nodes",
             Self::Controller => "the controller",
             Self::ApiServer => "the API server",
             Self::ControllerManager => "the controller manager",

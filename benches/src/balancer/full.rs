@@ -18,7 +18,9 @@ use sim_models::cluster::service::TrafficPolicy;
 use sim_models::cluster::topology::{Links, Network, Node, Pod, Tunnel};
 use sim_models::id::{DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
 use sim_models::quantity::{Rate, Size};
-use sim_models::request::load_balancer::{CONNECT_TIMEOUT, IcmpUnreachable, TargetType};
+use sim_models::request::load_balancer::{
+    CONNECT_TIMEOUT, IcmpUnreachable, NODE_FAILURE_TO_DNS, TargetType,
+};
 use sim_models::request::server::{Software, WhenFull};
 use sim_models::request::{balance, client, dns, node_port, pool, retry, server};
 use sim_models::world::{self, blueprint};
@@ -164,6 +166,7 @@ fn load_balancer() -> blueprint::LoadBalancer {
         idle_timeout: SimDuration::from_secs(60),
         client_keep_alive: SimDuration::from_secs(3600),
         dns_ttl: dns::TTL,
+        node_failure_to_dns: NODE_FAILURE_TO_DNS,
         connect_timeout: CONNECT_TIMEOUT,
         tls_handshake_timeout: CONNECT_TIMEOUT,
         retry: Default::default(),
@@ -215,6 +218,7 @@ fn population(active: SimDuration) -> blueprint::Population {
             start: SimDuration::ZERO,
             stop: Some(active),
             stop_after: None,
+            connect_timeout: client::silence::CONNECT_TIMEOUT,
             timeout: None,
             retries: retry::Config::default(),
         },

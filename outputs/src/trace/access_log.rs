@@ -30,6 +30,8 @@
 //! | 30 | conn_trace_id | `TID_` and a number for each client connection |
 //! | 31, 32, 33 | "transformed_host", "transformed_uri", request_transform_status | `-`: nothing is transformed |
 //!
+//! A load balancer node that dies takes the lines of the requests that it had with it.
+//!
 //! The three times are -1 where the request was not dispatched: no target, or no connection to it. Where the target was silent
 //! to the end, or the client left (460), the second and third are; where the connection was reset, the third is.
 //!
@@ -101,7 +103,9 @@ impl Fate {
         }
         match request.outcome {
             Outcome::Ok | Outcome::Overloaded(_) | Outcome::PodError(_) => Self::Answered,
-            Outcome::ResponseTimeout | Outcome::ClientTimeout => Self::Silence,
+            Outcome::ResponseTimeout | Outcome::ClientTimeout | Outcome::ConnectionLost => {
+                Self::Silence
+            }
             Outcome::PodRefused
             | Outcome::StaleConnection
             | Outcome::PodReset
@@ -113,6 +117,7 @@ impl Fate {
             | Outcome::NoRule
             | Outcome::WrongProtocol
             | Outcome::NoTarget
+            | Outcome::NoConnection
             | Outcome::NodeRefused => Self::Undispatched,
         }
     }
@@ -157,6 +162,10 @@ impl Spoken {
 
 fn line(scene: &Scene<'_>, now: SimTime, request: &Request) -> Option<String> {
     let arrived = passed(request, Hop::LoadBalancer)?;
+    if request.outcome == Outcome::ConnectionLost {
+        // Who would have written it is dead.
+        return None;
+    }
     let ended = passed(request, Hop::Returned).unwrap_or(now);
     let fate = Fate::of(request);
     let target = scene.target(request);

@@ -181,17 +181,23 @@ fn kinds(shown: &Shown<'_>) -> Vec<Outcome> {
             }
         }
     }
-    kinds.sort_by_key(|outcome| (outcome.status() >= 400, outcome.status()));
+    // What has no status comes last.
+    kinds.sort_by_key(|outcome| {
+        (
+            !(200..400).contains(&outcome.status()),
+            outcome.status() == 0,
+            outcome.status(),
+        )
+    });
     kinds
 }
 
 fn name(outcome: Outcome) -> String {
-    format!(
-        "{} {} ({})",
-        outcome.status(),
-        outcome.name(),
-        origin_name(outcome.origin())
-    )
+    let (name, origin) = (outcome.name(), origin_name(outcome.origin()));
+    match outcome.status() {
+        0 => format!("{name} ({origin})"),
+        status => format!("{status} {name} ({origin})"),
+    }
 }
 
 fn seconds_of(alternative: &Alternative, outcome: Outcome) -> Option<&Seconds> {

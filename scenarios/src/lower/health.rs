@@ -4,7 +4,7 @@ use sim_core::SimTime;
 use sim_models::control::deployment;
 use sim_models::control::node_lifecycle::Patience;
 use sim_models::fault::{self, Becomes, Busiest, Effect, Fault, NodeTrouble, Selector, What};
-use sim_models::id::{DeploymentId, Id, NodeId, PodId};
+use sim_models::id::{DeploymentId, Id, LoadBalancerNodeId, NodeId, PodId};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::{Autoscaler, Health, Scheduled, Workload};
 
@@ -100,7 +100,11 @@ fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
             | Selector::Busiest { deployment, .. } => {
                 deployment == name && fault.becomes.effect() == Effect::Delete
             }
-            Selector::TargetGroup { .. } | Selector::Rule { .. } | Selector::Controller => false,
+            Selector::TargetGroup { .. }
+            | Selector::Rule { .. }
+            | Selector::LoadBalancerNode { .. }
+            | Selector::LoadBalancerZone { .. }
+            | Selector::Controller => false,
         })
     };
     let mut deployments = scenario.deployments.values();
@@ -164,6 +168,9 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
             };
             What::Forward(index + 1, super::action(scenario, to))
         }
+        (Effect::LoadBalancer(trouble), on) => {
+            What::LoadBalancer(load_balancer_nodes(scenario, blueprint, on), trouble)
+        }
         (Effect::LeaderChange, Selector::Controller) => What::LeaderChange,
         (Effect::ControlPlane(outage), _) => What::ControlPlane(outage),
         (
@@ -218,9 +225,32 @@ fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
         | Selector::Rule { .. }
+        | Selector::LoadBalancerNode { .. }
+        | Selector::LoadBalancerZone { .. }
         | Selector::Controller
         | Selector::ApiServer
         | Selector::ControllerManager => Vec::new(),
+    }
+}
+
+/// The load balancer nodes that a selector means.
+fn load_balancer_nodes(
+    scenario: &Scenario,
+    blueprint: &Blueprint,
+    selector: &Selector,
+) -> Vec<LoadBalancerNodeId> {
+    match selector {
+        Selector::LoadBalancerNode { index } => vec![LoadBalancerNodeId(*index)],
+        Selector::LoadBalancerZone { zone } => {
+            let zones = scenario.cluster.zones.iter();
+            let zone = zones
+                .zip(blueprint.zones.ids())
+                .find(|(name, _)| *name == zone);
+            let nodes = blueprint.load_balancer.nodes.enumerate();
+            let own = nodes.filter(|&(_, &home)| zone.is_some_and(|(_, zone)| home == zone));
+            own.map(|(node, _)| node).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

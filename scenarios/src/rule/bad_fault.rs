@@ -27,8 +27,10 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         Selector::TargetGroup { name } => {
             return group_exists(subject, &["faults", index, "on", "name"], name, found);
         }
+        Selector::LoadBalancerZone { zone } => return zone_exists(subject, zone, index, found),
         Selector::Node { .. }
         | Selector::Rule { .. }
+        | Selector::LoadBalancerNode { .. }
         | Selector::Controller
         | Selector::ApiServer
         | Selector::ControllerManager => return,
@@ -44,6 +46,18 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         names,
         found,
     );
+}
+
+/// The load balancer is enabled in a zone.
+fn zone_exists(subject: &Subject<'_>, zone: &str, index: &str, found: &mut Vec<Diagnostic>) {
+    let cluster = &subject.scenario.cluster.zones;
+    let (enabled, defined): (_, &[&str]) = match &subject.scenario.load_balancer.zones {
+        Some(zones) => (zones, &["load_balancer", "zones"]),
+        None => (cluster, &["cluster", "zones"]),
+    };
+    let names = enabled.iter().map(String::as_str);
+    let path = ["faults", index, "on", "zone"];
+    must_exist(subject, &path, zone, "zone", defined, names, found);
 }
 
 fn group_exists(subject: &Subject<'_>, path: &[&str], name: &str, found: &mut Vec<Diagnostic>) {
@@ -143,10 +157,14 @@ fn number(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Di
             let rules = subject.scenario.load_balancer.rules.len();
             (rules as u64, *index, "rules")
         }
+        Selector::LoadBalancerNode { index } => {
+            (subject.load_balancer_nodes(), *index, "load balancer nodes")
+        }
         Selector::Pods { .. }
         | Selector::Busiest { .. }
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
+        | Selector::LoadBalancerZone { .. }
         | Selector::Controller
         | Selector::ApiServer
         | Selector::ControllerManager => return,

@@ -1,6 +1,6 @@
 //! T116 and T117: who understands whom, and how few connections HTTP/2 needs.
 
-use sim_models::request::load_balancer::{Kind, TargetType};
+use sim_models::request::load_balancer::TargetType;
 
 use super::Subject;
 use crate::code;
@@ -43,13 +43,7 @@ fn wrong_protocol(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Groups of nodes whose requests ride on few connections.
 fn few_connections(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let load_balancer = &subject.scenario.load_balancer;
-    let Kind::Alb { nodes_per_zone } = load_balancer.kind;
-    let zones = load_balancer
-        .zones
-        .as_ref()
-        .unwrap_or(&subject.scenario.cluster.zones);
-    let nodes = zones.len() as u64 * u64::from(nodes_per_zone.get());
+    let nodes = subject.load_balancer_nodes();
     for (name, group) in subject.target_groups() {
         if group.target_type != TargetType::Instance || !group.protocol_version.multiplexes() {
             continue;

@@ -86,6 +86,49 @@ pub fn pick(
     })
 }
 
+/// Which load balancer nodes DNS names, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// In the order of time. The first is that of time zero, and none is empty.
+    answers: Vec<(SimTime, Vec<LoadBalancerNodeId>)>,
+}
+
+impl Record {
+    /// A record of `nodes` load balancer nodes, each of which is away, as DNS knows it, in some stretches of time. An answer is never
+    /// empty: where all are away, all are named.
+    ///
+    /// Source: AWS, "Target group health": if no zone is healthy, all of them stay in DNS.
+    pub fn new(nodes: u32, away: &[(LoadBalancerNodeId, SimTime, SimTime)]) -> Self {
+        let edges = away.iter().flat_map(|&(_, from, until)| [from, until]);
+        let mut times: Vec<SimTime> = edges.chain([SimTime::ZERO]).collect();
+        times.sort_unstable();
+        times.dedup();
+        let named = |now: SimTime| {
+            let is_away = |node: LoadBalancerNodeId| {
+                let mut of_node = away.iter().filter(|&&(other, ..)| other == node);
+                of_node.any(|&(_, from, until)| from <= now && now < until)
+            };
+            let all = (0..nodes).map(LoadBalancerNodeId);
+            let there: Vec<_> = all.clone().filter(|&node| !is_away(node)).collect();
+            let named = if there.is_empty() {
+                all.collect()
+            } else {
+                there
+            };
+            (now, named)
+        };
+        Self {
+            answers: times.into_iter().map(named).collect(),
+        }
+    }
+
+    /// The answer to a question that is asked at an instant.
+    pub fn at(&self, asked: SimTime) -> &[LoadBalancerNodeId] {
+        let later = self.answers.partition_point(|&(since, _)| since <= asked);
+        &self.answers[later - 1].1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +151,33 @@ mod tests {
         });
         let all: std::collections::BTreeSet<_> = dialled.collect();
         all.len()
+    }
+
+    #[test]
+    fn dns_names_whoever_is_not_away() {
+        let at = SimTime::from_secs;
+        let node = LoadBalancerNodeId;
+        let away = [
+            (node(0), at(10), at(30)),
+            (node(1), at(20), SimTime::MAX),
+            (node(2), at(25), at(40)),
+        ];
+        let record = Record::new(3, &away);
+        let named = |second| record.at(at(second)).iter().map(|it| it.0).collect();
+        let rows: [(u64, Vec<u32>); 7] = [
+            (0, vec![0, 1, 2]),
+            (9, vec![0, 1, 2]),
+            (10, vec![1, 2]),
+            (20, vec![2]),
+            // All are away, so all are named.
+            (25, vec![0, 1, 2]),
+            (30, vec![0]),
+            (40, vec![0, 2]),
+        ];
+        for (second, expected) in rows {
+            let found: Vec<u32> = named(second);
+            assert_eq!(found, expected, "at {second} s");
+        }
     }
 
     #[test]

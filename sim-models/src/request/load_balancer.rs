@@ -55,6 +55,14 @@ pub struct Config {
     #[serde(default = "default_dns_ttl")]
     pub dns_ttl: SimDuration,
 
+    /// From the death of a load balancer node until DNS names it no more, and from its return until DNS names it again. Clients
+    /// then still have the answers that they keep.
+    ///
+    /// Range: 0 and up; plausible 10 to 90 s. Default: "30s".
+    /// Assumption: AWS checks every address with a Route 53 health check and does not say how fast.
+    #[serde(default = "default_node_failure_to_dns")]
+    pub node_failure_to_dns: SimDuration,
+
     /// After this long without an answer to a connection attempt the load balancer gives up: 504.
     ///
     /// Range: above 0. Default: "10s"; an ALB has no other.
@@ -154,6 +162,9 @@ impl Default for Quotas {
 ///
 /// Source: AWS, "Troubleshoot your Application Load Balancers", HTTP 504: 10 seconds.
 pub const CONNECT_TIMEOUT: SimDuration = SimDuration::from_secs(10);
+
+/// From the death of a load balancer node until DNS names it no more, where nothing else is said.
+pub const NODE_FAILURE_TO_DNS: SimDuration = SimDuration::from_secs(30);
 
 /// What kind of load balancer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -369,7 +380,9 @@ impl Retry {
             | Outcome::Forgotten
             | Outcome::ResponseTimeout
             | Outcome::Drained
-            | Outcome::ClientTimeout => false,
+            | Outcome::ClientTimeout
+            | Outcome::NoConnection
+            | Outcome::ConnectionLost => false,
         }
     }
 }
@@ -449,6 +462,10 @@ fn default_idle_timeout() -> SimDuration {
 
 fn default_dns_ttl() -> SimDuration {
     super::dns::TTL
+}
+
+fn default_node_failure_to_dns() -> SimDuration {
+    NODE_FAILURE_TO_DNS
 }
 
 fn default_client_keep_alive() -> SimDuration {

@@ -272,10 +272,14 @@ pub enum Outcome {
     Drained,
     /// The client gave up first. The load balancer logs 460.
     ClientTimeout,
+    /// The client had no connection to its load balancer node in time.
+    NoConnection,
+    /// The client's load balancer node was gone, or had forgotten the connection.
+    ConnectionLost,
 }
 
 impl Outcome {
-    /// HTTP status that the client sees, or that the load balancer logs where the client has gone.
+    /// HTTP status that the client sees, or that the load balancer logs where the client has gone; 0 where nobody says anything.
     ///
     /// Source: AWS, "Troubleshoot your Application Load Balancers" for the load balancer's own codes.
     pub fn status(self) -> u16 {
@@ -293,6 +297,7 @@ impl Outcome {
             | Self::Drained => 502,
             Self::ConnectTimeout | Self::HandshakeTimeout | Self::ResponseTimeout => 504,
             Self::ClientTimeout => 460,
+            Self::NoConnection | Self::ConnectionLost => 0,
         }
     }
 
@@ -315,7 +320,9 @@ impl Outcome {
             | Self::Forgotten
             | Self::ResponseTimeout
             | Self::Drained
-            | Self::ClientTimeout => false,
+            | Self::ClientTimeout
+            | Self::NoConnection
+            | Self::ConnectionLost => false,
         }
     }
 
@@ -331,16 +338,19 @@ impl Outcome {
             | Self::HandshakeTimeout
             | Self::ResponseTimeout => Origin::Pod,
             Self::NodeRefused | Self::ConnectTimeout | Self::Forgotten => Origin::Node,
-            Self::NoRule | Self::WrongProtocol | Self::NoTarget | Self::Drained => {
-                Origin::LoadBalancer
-            }
+            Self::NoRule
+            | Self::WrongProtocol
+            | Self::NoTarget
+            | Self::Drained
+            | Self::NoConnection
+            | Self::ConnectionLost => Origin::LoadBalancer,
             Self::ClientTimeout => Origin::Client,
         }
     }
 
     /// Whether the client got an answer with a status below 500.
     pub fn is_success(self) -> bool {
-        self != Self::ClientTimeout && self.status() < 500
+        (200..500).contains(&self.status()) && self != Self::ClientTimeout
     }
 
     /// A short name, the same in every output.
@@ -362,6 +372,8 @@ impl Outcome {
             Self::ResponseTimeout => "response timeout",
             Self::Drained => "target drained",
             Self::ClientTimeout => "client timeout",
+            Self::NoConnection => "no connection",
+            Self::ConnectionLost => "connection lost",
         }
     }
 }

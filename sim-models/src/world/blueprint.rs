@@ -256,6 +256,8 @@ pub struct LoadBalancer {
     pub client_keep_alive: SimDuration,
     /// Life of a DNS answer.
     pub dns_ttl: SimDuration,
+    /// From the death of one of its nodes until DNS names it no more.
+    pub node_failure_to_dns: SimDuration,
     /// After this long without an answer to a connection attempt it gives up.
     pub connect_timeout: SimDuration,
     /// After this long without the end of a TLS handshake it gives up.

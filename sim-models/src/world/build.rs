@@ -5,6 +5,7 @@ use sim_core::{DistError, Sampler, SimDuration, SimTime, Streams};
 use super::RunError;
 use super::blueprint::Blueprint;
 use super::event::Event;
+use super::front::Front;
 use super::health::Health;
 use super::patience::Lane;
 use super::population;
@@ -87,6 +88,8 @@ pub struct World<R> {
     pub(super) servers: Arena<PodId, Server>,
     /// Whether some target group has automatic target weights.
     pub(super) mitigates: bool,
+    /// When load balancer nodes are there, and who is named in DNS; `None` where all are, always.
+    pub(super) front: Option<Box<Front>>,
     /// The listener rules; `None` where they stay as they are.
     pub(super) rules: Option<Box<Rules>>,
     /// The health of things; `None` where nothing can go wrong and nobody looks.
@@ -226,6 +229,7 @@ impl<R: Recorder> World<R> {
                     Server::new(server.discipline, server.workers)
                 })
                 .collect(),
+            front: Front::new(blueprint).map(Box::new),
             rules: route::rules(blueprint).map(Box::new),
             mitigates: health.as_ref().is_some_and(|it| it.mitigates()),
             health,

@@ -12,6 +12,7 @@ pub mod blueprint;
 mod build;
 mod dial;
 pub mod event;
+mod front;
 mod health;
 mod path;
 mod patience;

@@ -13,7 +13,7 @@ use sim_core::{Agenda, SimTime};
 use super::build::World;
 use super::event::{Event, LaneId, UserId};
 use super::population::Call;
-use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, TargetId};
+use crate::id::{CallId, Id, LoadBalancerNodeId, PopulationId, RequestId, TargetId};
 use crate::observe::{Observation, Recorder};
 use crate::request::pool::UpstreamState;
 use crate::request::{Asker, Hop, Outcome, Request};
@@ -174,6 +174,24 @@ impl<R: Recorder> World<R> {
             if deadline.request == from && of == meant {
                 deadline.request = to;
             }
+        }
+    }
+
+    /// A client waits for another request from now on: so does its patience, and not that of the load balancer.
+    pub(super) fn move_patience(&mut self, from: RequestId, to: RequestId) {
+        let Request {
+            population,
+            serial,
+            attempt,
+            ..
+        } = self.requests[to];
+        let lane = &mut self.lanes[population.index()];
+        let meant = |it: &&mut Deadline| {
+            it.request == from
+                && (it.population, it.serial, it.attempt) == (population, serial, attempt)
+        };
+        for deadline in lane.deadlines.iter_mut().filter(meant) {
+            deadline.request = to;
         }
     }
 

@@ -5,7 +5,10 @@ use sim_core::{Agenda, Block, Blocks, Dist, DistError, Sampler, SimDuration, Sim
 use super::blueprint::{Blueprint, Population};
 use super::build::World;
 use super::event::{Event, UserId};
-use crate::id::{CallId, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId};
+use super::front::Front;
+use crate::id::{
+    CallId, Id, LoadBalancerNodeId, PopulationId, RequestId, ServiceId, TargetGroupId,
+};
 use crate::observe::{Observation, Recorder};
 use crate::quantity::Size;
 use crate::request::client::streams;
@@ -40,6 +43,10 @@ pub(super) struct State {
     limits: streams::Limits,
     dns: dns::Config,
     dns_ttl: SimDuration,
+    /// When each address asked DNS last; empty where the answer is always the same.
+    asked: Vec<Option<SimTime>>,
+    /// A client gives up a connection attempt after this long.
+    connect_timeout: SimDuration,
     /// A client gives up after this long.
     timeout: Option<SimDuration>,
     retries: retry::Config,
@@ -79,6 +86,16 @@ struct Class {
     demand: Option<Sampler>,
     /// Packets of such a request.
     packets: u64,
+}
+
+/// What an address has to do with when it dials.
+#[derive(Clone, Copy)]
+struct Outside<'a> {
+    streams: &'a Streams,
+    /// Load balancer nodes.
+    nodes: u32,
+    /// When they are there, where they are not always.
+    front: Option<&'a Front>,
 }
 
 /// What a client asks for, apart from how often it has to.
@@ -219,6 +236,12 @@ impl State {
             },
             dns: config.dns,
             dns_ttl: load_balancer.dns_ttl,
+            asked: if Front::is_needed(blueprint) {
+                vec![None; config.addresses.get() as usize]
+            } else {
+                Vec::new()
+            },
+            connect_timeout: config.connect_timeout,
             timeout: config.timeout,
             retries: config.retries,
             budget: retry::Budget::new(&config.retries),
@@ -283,6 +306,11 @@ impl State {
         deadline.unwrap_or(SimTime::MAX)
     }
 
+    /// How long a client waits for a connection.
+    pub(super) fn connect_timeout(&self) -> SimDuration {
+        self.connect_timeout
+    }
+
     /// Whether a client tries again after an attempt that failed; if so, the budget has paid for it.
     pub(super) fn pays_for_retry(&mut self, attempt: u8) -> bool {
         attempt < self.retries.at_most && self.budget.pay()
@@ -331,6 +359,22 @@ impl State {
             (0, 1 << 32)
         };
         Some((*rule, (draw - from) as f64 / (up_to - from) as f64))
+    }
+
+    /// The client of a request will know at `at` that nobody is at the other end of its connection, and uses it no more from then on.
+    /// Returns when it will know. `repeats` where it sends the request again and again.
+    pub(super) fn will_know(
+        &mut self,
+        request: &mut Request,
+        at: SimTime,
+        repeats: bool,
+    ) -> SimTime {
+        request.client_connection.remaining = 0;
+        if !self.protocol.multiplexes() {
+            return at;
+        }
+        let streams = &mut self.streams[request.address as usize];
+        streams.dies(request.client_connection.number, at, repeats)
     }
 
     /// The packets of a request.
@@ -522,8 +566,11 @@ impl<R: Recorder> World<R> {
             call.address,
             draws,
             (now, rtt),
-            &self.streams,
-            self.load_balancer_nodes,
+            Outside {
+                streams: &self.streams,
+                nodes: self.load_balancer_nodes,
+                front: self.front.as_deref(),
+            },
         );
         let one_way = rtt / 2;
         let request = call.request(draws, now, connection, one_way);
@@ -532,6 +579,9 @@ impl<R: Recorder> World<R> {
         self.recorder.see(now, issued);
         if let Some(timeout) = timeout {
             self.await_answer(request, now + timeout, agenda);
+        }
+        if ready_at == SimTime::MAX {
+            return self.never_connects(request, agenda);
         }
         let delay = ready_at.saturating_since(now) + one_way;
         if delay == SimDuration::ZERO {
@@ -572,15 +622,14 @@ impl State {
         address: u32,
         draws: &Block,
         (now, rtt): (SimTime, SimDuration),
-        streams: &Streams,
-        nodes: u32,
+        outside: Outside<'_>,
     ) -> (Connection, SimTime) {
         let kept = match (self.protocol.multiplexes(), self.reuse) {
             (true, _) => self.streams[address as usize].take(now, &self.limits),
             (false, Reuse::Never) => None,
             (false, _) => self.kept(address, now).map(|it| (it, now)),
         };
-        kept.unwrap_or_else(|| self.dial(address, draws, (now, rtt), streams, nodes))
+        kept.unwrap_or_else(|| self.dial(address, draws, (now, rtt), outside))
     }
 
     /// A connection that an address keeps and may use again.
@@ -601,38 +650,62 @@ impl State {
         None
     }
 
-    /// An address opens a connection to a load balancer node that DNS names.
+    /// When an address asked for the answer that it uses now: it keeps one for its life.
+    fn asked(&mut self, address: usize, now: SimTime) -> SimTime {
+        let dns::Config { pick, honours_ttl } = self.dns;
+        let ttl = self.dns_ttl;
+        if pick == dns::Pick::First {
+            // Its answers are drawn on a grid.
+            let age = now.as_nanos() % ttl.as_nanos();
+            return SimTime::from_nanos(if honours_ttl { now.as_nanos() - age } else { 0 });
+        }
+        let is_kept = |asked: &SimTime| !honours_ttl || now - *asked < ttl;
+        let asked = self.asked[address].filter(is_kept).unwrap_or(now);
+        self.asked[address] = Some(asked);
+        asked
+    }
+
+    /// An address opens a connection to a load balancer node that DNS names. The instant is the end of time where nobody answers.
     #[inline(never)]
     fn dial(
         &mut self,
         address: u32,
         draws: &Block,
         (now, rtt): (SimTime, SimDuration),
-        streams: &Streams,
-        nodes: u32,
+        outside: Outside<'_>,
     ) -> (Connection, SimTime) {
         let number = self.first_address + u64::from(address);
         let at = address as usize;
+        let front = outside.front;
+        let named = front.map(|front| front.named(self.asked(at, now)));
         let address = &mut self.addresses[at];
-        let node: LoadBalancerNodeId = dns::pick(
+        let picked: LoadBalancerNodeId = dns::pick(
             self.dns,
             self.dns_ttl,
-            streams,
+            outside.streams,
             number,
             address.dials,
             now,
             draws.word(word::DNS),
-            nodes,
+            named.map_or(outside.nodes, |named| named.len() as u32),
         );
+        let node = named.map_or(picked, |named| named[picked.index()]);
+        let timeout = self.connect_timeout;
+        // When the SYN leaves that is answered.
+        let after = match front {
+            None => (rtt <= timeout).then_some(SimDuration::ZERO),
+            Some(front) => front.connects(node, now, rtt, timeout),
+        };
+        let dialled = now + after.unwrap_or_default();
         let mut connection = Connection {
             load_balancer_node: node,
             number: address.dials,
-            opened_at: now,
+            opened_at: dialled,
             remaining: self.reuse.requests(draws.unit32(word::REUSE)) - 1,
             free_since: now,
         };
         address.dials += 1;
-        let ready_at = now + rtt;
+        let ready_at = after.map_or(SimTime::MAX, |after| now + after + rtt);
         if self.protocol.multiplexes() {
             connection.remaining = connection.remaining.min(self.request_cap - 1);
             self.streams[at].opened(connection, ready_at);

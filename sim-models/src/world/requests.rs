@@ -22,6 +22,10 @@ impl<R: Recorder> World<R> {
         if request.abandoned {
             return self.bury(id, agenda);
         }
+        if self.front.is_some() && !self.is_received(id, agenda) {
+            return;
+        }
+        let request = &mut self.requests[id];
         request.stamp(Hop::LoadBalancer, now);
         if self.rules.is_some() {
             self.route(id, now);

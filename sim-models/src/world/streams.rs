@@ -206,6 +206,7 @@ fn breaks_connection(outcome: Outcome) -> bool {
         | Outcome::NoRule
         | Outcome::WrongProtocol
         | Outcome::NoTarget
+        | Outcome::NoConnection
         | Outcome::ClientTimeout => false,
         Outcome::NodeRefused
         | Outcome::ConnectTimeout
@@ -215,6 +216,7 @@ fn breaks_connection(outcome: Outcome) -> bool {
         | Outcome::Forgotten
         | Outcome::HandshakeTimeout
         | Outcome::ResponseTimeout
+        | Outcome::ConnectionLost
         | Outcome::Drained => true,
     }
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod detection;
 mod errors;
 mod failing_targets;
+mod front;
 mod gates;
 mod health;
 mod invariants;

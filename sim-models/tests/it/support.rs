@@ -11,7 +11,7 @@ use sim_models::quantity::{Rate, Size};
 use sim_models::request::balance::{Algorithm, least_outstanding, round_robin};
 use sim_models::request::client::{self, Arrivals, ConnectionConfig, Reuse};
 use sim_models::request::load_balancer::{
-    CONNECT_TIMEOUT, IcmpUnreachable, Retry, Scheme, TargetType,
+    CONNECT_TIMEOUT, IcmpUnreachable, NODE_FAILURE_TO_DNS, Retry, Scheme, TargetType,
 };
 use sim_models::request::node_port::Proxy;
 use sim_models::request::protocol::{Http2, Protocol};
@@ -67,6 +67,7 @@ pub(crate) fn clients(arrivals: Arrivals) -> client::Config {
         start: SimDuration::ZERO,
         stop: None,
         stop_after: None,
+        connect_timeout: client::silence::CONNECT_TIMEOUT,
         timeout: None,
         retries: retry::Config::default(),
     }
@@ -111,6 +112,7 @@ pub(crate) fn world(
             idle_timeout: SimDuration::MAX,
             client_keep_alive: SimDuration::MAX,
             dns_ttl: dns::TTL,
+            node_failure_to_dns: NODE_FAILURE_TO_DNS,
             connect_timeout: CONNECT_TIMEOUT,
             tls_handshake_timeout: CONNECT_TIMEOUT,
             retry: Retry::default(),

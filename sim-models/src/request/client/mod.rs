@@ -17,6 +17,7 @@ use crate::quantity::Size;
 
 pub mod arrivals;
 pub mod connection;
+pub mod silence;
 pub mod streams;
 
 pub use arrivals::{ArrivalClock, Arrivals, InParallel, Step};
@@ -84,6 +85,14 @@ pub struct Config {
     #[serde(default)]
     pub stop_after: Option<u64>,
 
+    /// A client that has no connection to a load balancer node after this long gives up. It tries another address only as a retry
+    /// (`retries`), with a new choice by `dns.pick`.
+    ///
+    /// Range: above 0; plausible 1 to 127 s. Default: "127s".
+    /// Source: Linux `tcp_syn_retries`: six repeats of a SYN that nobody answers.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: SimDuration,
+
     /// A client gives up an attempt that takes longer, and closes its connection. The pod still does the work.
     ///
     /// Range: above 0. Default: never.
@@ -128,6 +137,10 @@ pub struct RequestConfig {
 /// The size of a request whose class does not say.
 pub fn request_bytes() -> Size {
     Size::from_bytes(REQUEST_BYTES)
+}
+
+fn default_connect_timeout() -> SimDuration {
+    silence::CONNECT_TIMEOUT
 }
 
 fn one() -> NonZeroU32 {

@@ -37,6 +37,9 @@ struct Open {
     streams: u32,
     /// When answers that are on their way will have come, in order.
     returning: VecDeque<SimTime>,
+    /// When the client knows that nobody is at the other end any more, and whether a request that nobody acknowledged is to tell it.
+    dies_at: SimTime,
+    repeats: bool,
 }
 
 impl Streams {
@@ -60,7 +63,30 @@ impl Streams {
             ready_at,
             streams: 1,
             returning: VecDeque::new(),
+            dies_at: SimTime::MAX,
+            repeats: false,
         });
+    }
+
+    /// The client will know at `at` that nobody is at the other end of a connection; until then it uses it. `repeats` where what tells
+    /// it is a request that it sends again and again. Returns when it will know: TCP has one clock for all that a connection carries, and
+    /// no keep-alive probe goes out while it repeats something.
+    pub fn dies(&mut self, number: u32, at: SimTime, repeats: bool) -> SimTime {
+        let own = |it: &&mut Open| it.connection.number == number;
+        let Some(open) = self.open.iter_mut().find(own) else {
+            return at;
+        };
+        if !open.repeats {
+            (open.dies_at, open.repeats) = (at, repeats);
+        }
+        open.dies_at
+    }
+
+    /// Drops connections that carry no stream and for which something holds: the load balancer has closed them.
+    pub fn close_idle_where(&mut self, now: SimTime, holds: impl Fn(&Connection) -> bool) {
+        self.end_streams(now);
+        self.open
+            .retain(|it| it.streams > 0 || !holds(&it.connection));
     }
 
     /// The answer to a request on a connection will have come at `at`.
@@ -72,8 +98,8 @@ impl Streams {
         open.returning.insert(place, at);
     }
 
-    /// Ends the streams whose answers have come, and drops what is closed.
-    fn settle(&mut self, now: SimTime, limits: &Limits) {
+    /// Ends the streams whose answers have come.
+    fn end_streams(&mut self, now: SimTime) {
         for open in &mut self.open {
             while let Some(&at) = open.returning.front()
                 && at <= now
@@ -83,6 +109,11 @@ impl Streams {
                 open.connection.free_since = at;
             }
         }
+    }
+
+    /// Ends the streams whose answers have come, and drops what is closed.
+    fn settle(&mut self, now: SimTime, limits: &Limits) {
+        self.end_streams(now);
         self.open
             .retain(|it| it.streams > 0 || it.takes(now, limits));
     }
@@ -93,6 +124,7 @@ impl Open {
         let age = now.saturating_since(self.connection.opened_at);
         let idle = now.saturating_since(self.connection.free_since);
         self.connection.remaining > 0
+            && now < self.dies_at
             && age < limits.max_age
             && self.streams < limits.max_streams
             && (self.streams > 0 || idle < limits.idle_timeout)

@@ -66,12 +66,19 @@ impl<R: Recorder> World<R> {
     /// A load balancer node checks a target.
     pub(super) fn on_check(&mut self, id: ViewId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        let health = self.health_mut();
+        let front = self.front.as_deref();
+        let is_lost = |node| front.is_some_and(|front| front.is_lost(node, now));
+        let health = self.health.as_deref_mut();
+        let health = health.expect("only a world with a health signal has checks");
         let it = &mut health.views[id];
         if now != it.next_check || !it.view.is_checked() {
             return;
         }
         let check = &health.settings.groups[it.group].config.health_check;
+        if is_lost(it.load_balancer_node) {
+            it.next_check = now + check.interval;
+            return plan(agenda, it.next_check, HealthEvent::Check(id));
+        }
         let deadline = now + check.timeout;
         let port = check.port;
         it.began = now;

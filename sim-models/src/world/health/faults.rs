@@ -75,6 +75,9 @@ impl<R: Recorder> World<R> {
                 }
             }
             What::Replace { .. } | What::Forward(..) => self.change_ingress(id, agenda),
+            What::LoadBalancer(nodes, trouble) => {
+                self.on_load_balancer_trouble(&nodes, trouble, begins, agenda);
+            }
             What::LeaderChange => self.lose_leader(agenda),
             What::ToBusiest(..) => unreachable!("the pod is chosen before the fault begins"),
             What::Exit(_)
