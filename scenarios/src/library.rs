@@ -37,6 +37,7 @@ shipped! {
     "lost-zone" in "": "A zone is lost: which spread constraints leave pods Pending?";
     "rollout-and-spread" in "": "A rolling update while traffic flows: which constraints keep the pods spread?";
     "zone-outage" in "": "A zone goes down at 60 s: do its pods come back elsewhere?";
+    "zone-away" in "": "A load balancer zone dies, or is shifted away: what does it cost, with and without cross-zone?";
     "drain-with-budget" in "": "A node is drained: which budget keeps users safe, and which one blocks the drain?";
     "autoscale" in "": "Requests triple: which autoscaler keeps p99 under 500 ms?";
     "pods-or-constraint" in "": "Under Local: more pods, or a spread constraint?";

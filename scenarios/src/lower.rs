@@ -196,6 +196,7 @@ fn load_balancer(names: &Names<'_>) -> LoadBalancer {
         client_keep_alive: written.client_keep_alive,
         dns_ttl: written.dns_ttl,
         node_failure_to_dns: written.node_failure_to_dns,
+        retired_node_closes_idle: written.retired_node_closes_idle,
         connect_timeout: written.connect_timeout,
         tls_handshake_timeout: written.tls_handshake_timeout,
         retry: written.retry,

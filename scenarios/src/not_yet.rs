@@ -66,11 +66,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("services.*.lb_algorithm", "the algorithm of one service"),
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
-    ("load_balancer.zonal_shift", "zonal shift"),
-    (
-        "load_balancer.retired_node_closes_idle",
-        "scale events of the load balancer",
-    ),
 ];
 
 /// What a path of a scenario is for, when it is known and not modelled yet.

@@ -29,7 +29,8 @@ pub struct Config {
     /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
-    /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost. For the load balancer controller: LeaderChanged.
+    /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost, Retired; for a zone
+    /// of them: ShiftedAway. For the load balancer controller: LeaderChanged.
     /// For the API server: Unavailable. For the controller manager: Stopped, LeaderLost.
     pub becomes: Becomes,
 
@@ -292,6 +293,17 @@ pub enum Becomes {
     ///
     /// Source: AWS, Elastic Load Balancing best practices: each address has a Route 53 health check.
     Lost,
+    /// Load balancer nodes are retired, as when the load balancer scales in: DNS names them no more, from this instant on, and they close
+    /// connections as `load_balancer.retired_node_closes_idle` says. What uses them goes on. With an end they are named again; one that is
+    /// retired from "0s" on is one that comes when the load balancer scales out.
+    ///
+    /// Assumption: AWS does not publish when it scales, nor what becomes of the connections.
+    Retired,
+    /// A zonal shift moves traffic away from a zone: DNS names its load balancer nodes no more, from this instant on, and groups with
+    /// cross-zone load balancing do not send to its targets. Connections are left to finish. `load_balancer.zonal_shift` must be on.
+    ///
+    /// Source: AWS, "Zonal shift for your Application Load Balancer".
+    ShiftedAway,
     /// The leader of the controller is lost: its replicas write nothing until another one leads, `load_balancer.controller.leader_failover`
     /// later, and looks at everything.
     LeaderChanged,
@@ -361,6 +373,10 @@ pub enum What {
 pub enum LoadBalancerTrouble {
     /// They are dead.
     Lost,
+    /// They are to be used no more.
+    Retired,
+    /// A zonal shift moves traffic away from their zone.
+    Shifted,
 }
 
 /// Which part of the control plane is away.
@@ -497,6 +513,8 @@ impl Becomes {
             Self::ReplacedBy { .. } => Effect::Replace,
             Self::Forwarding { .. } => Effect::Forward,
             Self::Lost => Effect::LoadBalancer(LoadBalancerTrouble::Lost),
+            Self::Retired => Effect::LoadBalancer(LoadBalancerTrouble::Retired),
+            Self::ShiftedAway => Effect::LoadBalancer(LoadBalancerTrouble::Shifted),
             Self::LeaderChanged => Effect::LeaderChange,
         }
     }

@@ -167,6 +167,7 @@ fn load_balancer() -> blueprint::LoadBalancer {
         client_keep_alive: SimDuration::from_secs(3600),
         dns_ttl: dns::TTL,
         node_failure_to_dns: NODE_FAILURE_TO_DNS,
+        retired_node_closes_idle: true,
         connect_timeout: CONNECT_TIMEOUT,
         tls_handshake_timeout: CONNECT_TIMEOUT,
         retry: Default::default(),

@@ -1,5 +1,6 @@
 //! T014 and T028: a fault on a thing that is not there, or that it cannot happen to.
 
+use sim_core::SimDuration;
 use sim_models::fault::{Becomes, Config, Selector};
 
 use super::Subject;
@@ -12,6 +13,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let index = index.to_string();
         names(subject, fault, &index, found);
         fits(subject, fault, &index, found);
+        shifts(subject, fault, &index, found);
         changes(subject, fault, &index, found);
         number(subject, fault, &index, found);
     }
@@ -140,6 +142,46 @@ fn fits(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Diag
                 format!("expected a time after {}", fault.from),
             ),
         );
+    }
+}
+
+/// A zonal shift is for a zone, one at a time, and must be allowed.
+fn shifts(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Diagnostic>) {
+    if fault.becomes != Becomes::ShiftedAway {
+        return;
+    }
+    if matches!(fault.on, Selector::LoadBalancerNode { .. }) {
+        found.push(
+            Diagnostic::error(code::BAD_FAULT, "a zonal shift is for a zone").label(
+                subject.at(&["faults", index, "on"]),
+                "expected LoadBalancerZone(zone: ..)",
+            ),
+        );
+    }
+    let load_balancer = &subject.scenario.load_balancer;
+    if !load_balancer.zonal_shift {
+        let message = "zonal shift is off for this load balancer";
+        found.push(
+            Diagnostic::error(code::BAD_FAULT, message)
+                .label(subject.at(&["faults", index, "becomes"]), "AWS refuses it")
+                .help("`load_balancer.zonal_shift: true` turns it on"),
+        );
+    }
+    let until = fault.until.unwrap_or(SimDuration::MAX);
+    let place: usize = index.parse().expect("the number of a fault");
+    let before = subject.scenario.faults[..place].iter();
+    let overlaps = |other: &&Config| {
+        other.becomes == Becomes::ShiftedAway
+            && other.on != fault.on
+            && other.from < until
+            && fault.from < other.until.unwrap_or(SimDuration::MAX)
+    };
+    if before.clone().any(|other| overlaps(&other)) {
+        let message = "one zone at a time can be shifted away";
+        found.push(Diagnostic::error(code::BAD_FAULT, message).label(
+            subject.at(&["faults", index, "from"]),
+            "another zonal shift is under way",
+        ));
     }
 }
 

@@ -63,6 +63,21 @@ pub struct Config {
     #[serde(default = "default_node_failure_to_dns")]
     pub node_failure_to_dns: SimDuration,
 
+    /// Whether traffic may be shifted away from a zone: `on: LoadBalancerZone(zone: "zone-a"), becomes: ShiftedAway` in `faults`.
+    ///
+    /// Default: false.
+    /// Source: AWS, "Zonal shift for your Application Load Balancer", `zonal_shift.config.enabled`.
+    #[serde(default)]
+    pub zonal_shift: bool,
+
+    /// Whether a load balancer node that is retired closes the connections of clients that are idle at that moment. The others, and with
+    /// false all of them, last until `client_keep_alive` or until their client closes them.
+    ///
+    /// Default: true.
+    /// Assumption: not published.
+    #[serde(default = "yes")]
+    pub retired_node_closes_idle: bool,
+
     /// After this long without an answer to a connection attempt the load balancer gives up: 504.
     ///
     /// Range: above 0. Default: "10s"; an ALB has no other.

@@ -258,6 +258,8 @@ pub struct LoadBalancer {
     pub dns_ttl: SimDuration,
     /// From the death of one of its nodes until DNS names it no more.
     pub node_failure_to_dns: SimDuration,
+    /// Whether one of its nodes that is retired closes idle connections of clients.
+    pub retired_node_closes_idle: bool,
     /// After this long without an answer to a connection attempt it gives up.
     pub connect_timeout: SimDuration,
     /// After this long without the end of a TLS handshake it gives up.

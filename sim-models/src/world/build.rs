@@ -90,6 +90,8 @@ pub struct World<R> {
     pub(super) mitigates: bool,
     /// When load balancer nodes are there, and who is named in DNS; `None` where all are, always.
     pub(super) front: Option<Box<Front>>,
+    /// Whether a load balancer node that is retired closes idle connections of clients.
+    pub(super) closes_idle_at_once: bool,
     /// The listener rules; `None` where they stay as they are.
     pub(super) rules: Option<Box<Rules>>,
     /// The health of things; `None` where nothing can go wrong and nobody looks.
@@ -230,6 +232,7 @@ impl<R: Recorder> World<R> {
                 })
                 .collect(),
             front: Front::new(blueprint).map(Box::new),
+            closes_idle_at_once: blueprint.load_balancer.retired_node_closes_idle,
             rules: route::rules(blueprint).map(Box::new),
             mitigates: health.as_ref().is_some_and(|it| it.mitigates()),
             health,

@@ -57,6 +57,9 @@ impl Front {
             let (from, until) = (fault.from, fault.until.unwrap_or(SimTime::MAX));
             for &node in nodes {
                 match trouble {
+                    LoadBalancerTrouble::Retired | LoadBalancerTrouble::Shifted => {
+                        away.push((node, from, until));
+                    }
                     LoadBalancerTrouble::Lost => {
                         outages.push(Outage { node, from, until });
                         let [leaves, returns] = [from, until].map(|at| later(at, noticed_after));
@@ -186,7 +189,17 @@ impl<R: Recorder> World<R> {
     ) {
         match trouble {
             LoadBalancerTrouble::Lost if begins => self.lose(nodes, agenda),
-            LoadBalancerTrouble::Lost => {}
+            LoadBalancerTrouble::Retired if begins && self.closes_idle_at_once => {
+                for population in self.populations.iter_mut() {
+                    population.close_idle(nodes, agenda.now());
+                }
+            }
+            LoadBalancerTrouble::Shifted => {
+                if let Some(&node) = nodes.first() {
+                    self.shift(self.zone_of_load_balancer_node[node], begins);
+                }
+            }
+            LoadBalancerTrouble::Lost | LoadBalancerTrouble::Retired => {}
         }
     }
 

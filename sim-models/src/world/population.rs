@@ -306,6 +306,17 @@ impl State {
         deadline.unwrap_or(SimTime::MAX)
     }
 
+    /// Load balancer nodes close the connections of these clients that are idle.
+    pub(super) fn close_idle(&mut self, nodes: &[LoadBalancerNodeId], now: SimTime) {
+        let concerned = |it: &Connection| nodes.contains(&it.load_balancer_node);
+        for address in &mut self.addresses {
+            address.connections.close_idle_where(now, concerned);
+        }
+        for streams in &mut self.streams {
+            streams.close_idle_where(now, concerned);
+        }
+    }
+
     /// How long a client waits for a connection.
     pub(super) fn connect_timeout(&self) -> SimDuration {
         self.connect_timeout

@@ -86,10 +86,9 @@ impl<R: Recorder> World<R> {
         };
         let cursor = &mut self.cursors[cursor];
         let eligible = self.health.as_ref().map(|it| it.eligible(group_id, node));
-        let in_sight = group
-            .in_sight
-            .as_ref()
-            .map(|it| it[node.index()].as_slice());
+        // Eligible targets are in sight.
+        let in_sight = group.in_sight.as_ref().filter(|_| eligible.is_none());
+        let in_sight = in_sight.map(|it| it[node.index()].as_slice());
         let may_choose = |position: u32| {
             let among = |list: &[u32]| list.binary_search(&position).is_ok();
             eligible.is_none_or(among) && in_sight.is_none_or(among) && tried != Some(position)

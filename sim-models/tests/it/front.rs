@@ -1,8 +1,11 @@
-//! Load balancer nodes that die: who meets silence, for how long, and who has heard of it.
+//! Load balancer nodes that die, are retired, or lie in a zone that traffic is shifted away from: who meets what there, for how long, and
+//! who has heard of it.
 
 use sim_core::{Dist, SimDuration, SimTime};
+use sim_models::cluster::condition::PodCondition;
+use sim_models::cluster::service::TrafficPolicy;
 use sim_models::fault::{Fault, LoadBalancerTrouble, What};
-use sim_models::id::{LoadBalancerNodeId, ZoneId};
+use sim_models::id::{Id, LoadBalancerNodeId, NodeId, PodId, ZoneId};
 use sim_models::quantity::Rate;
 use sim_models::request::client::{self, Arrivals, Reuse};
 use sim_models::request::dns::Pick;
@@ -178,4 +181,132 @@ fn a_client_may_be_too_impatient_for_any_node() {
     let found = requests(&blueprint);
     let impatient = (Outcome::NoConnection, SimDuration::from_millis(19));
     assert_eq!(of(&found, 5), impatient);
+}
+
+/// A fault of load balancer nodes, in place of the one that there is.
+fn becomes(blueprint: &mut Blueprint, trouble: LoadBalancerTrouble) {
+    let health = blueprint.health.as_mut().expect("there is a fault");
+    for fault in health.faults.iter_mut() {
+        fault.what = What::LoadBalancer(vec![DEAD], trouble);
+    }
+}
+
+#[test]
+fn a_retired_node_closes_what_is_idle_or_waits_for_its_age() {
+    // One client, one connection, in turn: the first dial goes to the first node. It is retired at 10.5 s, between two requests. Where it
+    // closes idle connections, the next request dials, to the other one. Else the connection reaches its age of 60 s: it was dialled at the
+    // first request's birth, and the one of 60 s later is its last.
+    for (closes, first_elsewhere) in [(true, 11), (false, 62)] {
+        let mut blueprint = world(2, 1.0, 0.1, (10.5, None));
+        becomes(&mut blueprint, LoadBalancerTrouble::Retired);
+        blueprint.load_balancer.retired_node_closes_idle = closes;
+        blueprint.load_balancer.client_keep_alive = secs(60.0);
+        blueprint.load_balancer.dns_ttl = secs(1.0);
+        clients(&mut blueprint).connection.reuse = Reuse::Always;
+        clients(&mut blueprint).dns.pick = Pick::RoundRobin;
+        let found = requests(&blueprint);
+        assert!(found.iter().all(|it| it.outcome == Outcome::Ok));
+        let born = |it: &Request| it.at(Hop::Client).as_nanos() / 1_000_000_000;
+        assert_eq!(born(&found[0]), 1, "one a second from 1 s on");
+        for request in &found {
+            let expected = u32::from(born(request) >= first_elsewhere);
+            assert_eq!(request.load_balancer_node.0, expected, "{}", born(request));
+        }
+    }
+}
+
+/// Two zones with a load balancer node and a worker node each; traffic is shifted away from the first zone from 30 to 60 s.
+fn two_zones(cross_zone: bool, reuse: Reuse) -> Vec<Request> {
+    let mut blueprint = world(2, 100.0, 0.001, (30.0, Some(60.0)));
+    becomes(&mut blueprint, LoadBalancerTrouble::Shifted);
+    blueprint.zones = ["a", "b"].map(str::to_owned).into_iter().collect();
+    blueprint.load_balancer.nodes = [ZoneId(0), ZoneId(1)].into_iter().collect();
+    let mut second = blueprint.nodes[NodeId(0)].clone();
+    second.zone = ZoneId(1);
+    blueprint.nodes.push(second);
+    let group = blueprint.target_groups.iter_mut().next();
+    group.expect("one group").cross_zone = cross_zone;
+    blueprint.load_balancer.dns_ttl = secs(1.0);
+    clients(&mut blueprint).connection.reuse = reuse;
+    requests(&blueprint)
+}
+
+/// How many requests of some seconds were sent by each load balancer node and to each target.
+fn counts(requests: &[Request], seconds: std::ops::Range<u64>) -> ([u32; 2], [u32; 2]) {
+    let (mut nodes, mut targets) = ([0; 2], [0; 2]);
+    for request in requests {
+        assert_eq!(request.outcome, Outcome::Ok, "a shift loses nothing");
+        if seconds.contains(&(request.at(Hop::Client).as_nanos() / 1_000_000_000)) {
+            nodes[request.load_balancer_node.index()] += 1;
+            targets[request.target.expect("all have one").0 as usize] += 1;
+        }
+    }
+    (nodes, targets)
+}
+
+#[test]
+fn a_zonal_shift_empties_a_zone_of_new_connections() {
+    // 100 requests a second on connections of their own. A second after the shift the last answer of before is over. All 2,700 of the next 27 s
+    // go to the other node, and its target. The last second is left out: a request of its last moments arrives after the end. Outside of the
+    // shift both get some.
+    for cross_zone in [true, false] {
+        let found = two_zones(cross_zone, Reuse::Never);
+        assert_eq!(counts(&found, 32..59), ([0, 2700], [0, 2700]));
+        for seconds in [0..30, 62..100] {
+            let (nodes, targets) = counts(&found, seconds);
+            assert!(nodes.iter().chain(&targets).all(|&count| count > 1000));
+        }
+    }
+}
+
+#[test]
+fn a_zonal_shift_leaves_connections_alone_and_with_cross_zone_not_their_requests() {
+    // Connections that are used again and again stay where they are. With cross-zone load balancing their requests go to the other zone's
+    // target all the same, from the instant of the shift on; without it they stay in the zone.
+    let before = counts(&two_zones(true, Reuse::Always), 10..30).0;
+    let (nodes, targets) = counts(&two_zones(true, Reuse::Always), 31..59);
+    assert_eq!(nodes[0] > 0, before[0] > 0, "whoever was there stays");
+    assert_eq!(targets, [0, 2800]);
+    let found = two_zones(false, Reuse::Always);
+    let (nodes, targets) = counts(&found, 31..59);
+    assert_eq!(nodes, targets, "each node sends to its own zone");
+}
+
+#[test]
+fn a_zone_whose_targets_are_unhealthy_fails_open_to_them() {
+    // Source: AWS, "Target group health": without cross-zone load balancing thresholds count the targets of the zone. The worker node of zone b
+    // refuses from 10 s on, and its target is unhealthy 30 s later at most. The load balancer node of zone b has no healthy target then: it
+    // goes on to send to the one that it may use, and clients see its 502, not a 503.
+    let mut blueprint = world(2, 100.0, 0.001, (1000.0, None));
+    blueprint.zones = ["a", "b"].map(str::to_owned).into_iter().collect();
+    blueprint.load_balancer.nodes = [ZoneId(0), ZoneId(1)].into_iter().collect();
+    let mut second = blueprint.nodes[NodeId(0)].clone();
+    second.zone = ZoneId(1);
+    blueprint.nodes.push(second);
+    let mut pod = blueprint.pods[PodId(0)].clone();
+    pod.node = NodeId(1);
+    blueprint.pods.push(pod);
+    let service = blueprint.services.iter_mut().next();
+    service.expect("one service").external_traffic_policy = TrafficPolicy::Local;
+    let group = blueprint.target_groups.iter_mut().next();
+    group.expect("one group").cross_zone = false;
+    let health = blueprint.health.as_mut().expect("there is a fault");
+    health.faults.push(Fault {
+        what: What::Pods(vec![PodId(1)], PodCondition::Refusing),
+        from: support::at(10.0),
+        until: None,
+    });
+    for request in requests(&blueprint) {
+        let born = request.at(Hop::Client);
+        let at_the_edge = support::at(9.9) < born && born < support::at(10.1);
+        let broken = request.load_balancer_node.0 == 1 && born > support::at(10.0);
+        let expected = if broken {
+            Outcome::PodRefused
+        } else {
+            Outcome::Ok
+        };
+        if !at_the_edge {
+            assert_eq!(request.outcome, expected);
+        }
+    }
 }

@@ -113,6 +113,7 @@ pub(crate) fn world(
             client_keep_alive: SimDuration::MAX,
             dns_ttl: dns::TTL,
             node_failure_to_dns: NODE_FAILURE_TO_DNS,
+            retired_node_closes_idle: true,
             connect_timeout: CONNECT_TIMEOUT,
             tls_handshake_timeout: CONNECT_TIMEOUT,
             retry: Retry::default(),

@@ -127,6 +127,15 @@ impl Connections {
         None
     }
 
+    /// Drops those that are idle at `now` and for which something holds: the load balancer has closed them.
+    pub fn close_idle_where(&mut self, now: SimTime, holds: impl Fn(&Connection) -> bool) {
+        self.latest.take_if(|it| it.free_since <= now && holds(it));
+        if let Some(others) = &mut self.others {
+            others.settle(now);
+            others.idle.retain(|it| !holds(it));
+        }
+    }
+
     /// Hands a connection back; `free_since` may lie ahead.
     #[inline(always)]
     pub fn put_back(&mut self, connection: Connection) {
@@ -216,6 +225,21 @@ mod tests {
         connections.put_back(connection(20));
         assert_eq!(taken(&mut connections, 120), None);
         assert_eq!(taken(&mut connections, 121), None);
+    }
+
+    #[test]
+    fn the_load_balancer_closes_what_is_idle_and_leaves_what_is_busy() {
+        let mut connections = Connections::default();
+        for free_since in [10, 20, 30, 50] {
+            connections.put_back(connection(free_since));
+        }
+        let even = |it: &Connection| it.free_since.as_nanos().is_multiple_of(20);
+        connections.close_idle_where(SimTime::from_nanos(40), even);
+        connections.close_idle_where(SimTime::from_nanos(40), |it| it.free_since.as_nanos() == 50);
+        assert_eq!(taken(&mut connections, 40), Some(30));
+        assert_eq!(taken(&mut connections, 40), Some(10));
+        assert_eq!(taken(&mut connections, 40), None);
+        assert_eq!(taken(&mut connections, 50), Some(50));
     }
 
     /// The same rules without the short cuts: all connections in one list, in the order in which they are free.

@@ -19,7 +19,7 @@ use crate::fault::{Busiest, Fault, What};
 use crate::health::{endpoint_slice, service_map, target_group};
 use crate::id::{
     Arena, DeploymentId, FaultId, Id, LoadBalancerNodeId, NodeId, PodId, ProberId, ServiceId,
-    TargetGroupId, ViewId,
+    TargetGroupId, ViewId, ZoneId,
 };
 use crate::observe::{self, Observation, Recorder};
 use crate::request::Request;
@@ -63,6 +63,8 @@ pub(super) struct Health {
     /// The groups whose gates a new pod of a Deployment gets.
     gates_of: Arena<DeploymentId, Vec<TargetGroupId>>,
     views: Arena<ViewId, checks::View>,
+    /// Zones from which a zonal shift moves traffic away.
+    shifted: Vec<ZoneId>,
     replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
     disruptions: drains::Disruptions,
     /// What waits for a part of the control plane; `None` where none of it goes away.
@@ -165,6 +167,7 @@ impl Health {
             groups,
             gates_of: blueprint.deployments.iter().map(|_| Vec::new()).collect(),
             views,
+            shifted: Vec::new(),
             asked: 0,
             load_balancer_nodes,
             settings,

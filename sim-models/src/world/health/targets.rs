@@ -10,6 +10,7 @@ use crate::control::aws_controller::{
 use crate::health::target_group::{self, Eligible, TargetState};
 use crate::id::{
     Arena, Id, LoadBalancerNodeId, NodeId, PodId, ServiceId, TargetGroupId, TargetId, ViewId,
+    ZoneId,
 };
 use crate::observe::{self, Recorder};
 use crate::request::balance::anomaly::Weights;
@@ -135,10 +136,14 @@ pub(super) fn registered(
                 first_view,
             });
         }
-        let all = Eligible {
-            positions: (0..registered as u32).collect(),
-            fails_open: false,
-        };
+        let zones = blueprint.zones_of_targets(id);
+        let eligible = blueprint.load_balancer.nodes.iter().map(|home| {
+            let in_sight = |&at: &u32| group.cross_zone || zones[at as usize] == *home;
+            Eligible {
+                positions: (0..registered as u32).filter(in_sight).collect(),
+                fails_open: false,
+            }
+        });
         let slow_start = settings.groups[id].config.slow_start;
         let healthy = (0..targets.len()).map(|position| position < registered);
         let healthy: Vec<bool> = healthy.collect();
@@ -149,7 +154,7 @@ pub(super) fn registered(
             ramps: vec![ramps; nodes],
             weights: weights.unwrap_or_default(),
             targets,
-            eligible: vec![all; nodes],
+            eligible: eligible.collect(),
             life: if is_there { Life::There } else { Life::Absent },
             running: false,
             again: false,
@@ -471,6 +476,53 @@ impl<R: Recorder> World<R> {
         }
     }
 
+    /// A zonal shift away from a zone begins or ends.
+    pub(in crate::world) fn shift(&mut self, zone: ZoneId, begins: bool) {
+        let shifted = &mut self.health_mut().shifted;
+        if begins {
+            shifted.push(zone);
+        } else if let Some(at) = shifted.iter().position(|&it| it == zone) {
+            shifted.remove(at);
+        }
+        for group in self.groups.ids().collect::<Vec<_>>() {
+            for node in self.zone_of_load_balancer_node.ids().collect::<Vec<_>>() {
+                self.choose_again(group, node);
+            }
+        }
+    }
+
+    /// Finds the targets that a load balancer node sends requests to, among those that it may use: without cross-zone load balancing those
+    /// of its own zone, else those of all zones but the ones that a zonal shift moves traffic away from.
+    ///
+    /// Source: AWS, "Target group health" (thresholds count what a node may use), "Using cross-zone load balancing with zonal shift".
+    fn choose_again(&mut self, group: TargetGroupId, node: LoadBalancerNodeId) {
+        let own = self.zone_of_load_balancer_node[node];
+        let crosses = self.groups[group].in_sight.is_none();
+        let (nodes, health) = (&self.nodes, self.health());
+        let may_use = |key: Key| {
+            let home = match key {
+                Key::Node(node) => node,
+                Key::Pod(pod) => health.pods[pod].home,
+            };
+            let zone = nodes[home].zone;
+            if crosses {
+                !health.shifted.contains(&zone)
+            } else {
+                zone == own
+            }
+        };
+        let targets = health.groups[group].targets.iter();
+        let states = targets.map(|target| {
+            let view = ViewId(target.first_view.0 + node.0);
+            match may_use(target.key) {
+                true => health.views[view].view.state,
+                false => TargetState::Unused,
+            }
+        });
+        let eligible = target_group::eligible(states, &health.settings.groups[group].config);
+        self.health_mut().groups[group].eligible[node.index()] = eligible;
+    }
+
     /// A view changed: its load balancer node chooses among other targets from now on.
     pub(super) fn view_changed(&mut self, id: ViewId, now: SimTime) {
         let health = self.health_mut();
@@ -482,15 +534,8 @@ impl<R: Recorder> World<R> {
             ..
         } = health.views[id];
         let state = view.state;
-        let views = &health.views;
-        let targets = health.groups[group].targets.iter();
-        let states = targets.map(|target| {
-            let view = ViewId(target.first_view.0 + load_balancer_node.0);
-            views[view].view.state
-        });
-        let eligible = target_group::eligible(states, &health.settings.groups[group].config);
-        let binding = &mut health.groups[group];
-        binding.eligible[load_balancer_node.index()] = eligible;
+        self.choose_again(group, load_balancer_node);
+        let binding = &mut self.health_mut().groups[group];
         if let Some(ramps) = &mut binding.ramps[load_balancer_node.index()] {
             ramps.changed(position, state == TargetState::Healthy, now);
         }
