@@ -175,6 +175,7 @@ fn services(names: &Names<'_>) -> Arena<ServiceId, Service> {
             name: name.to_owned(),
             selects: names.deployment(&written.selects),
             external_traffic_policy: written.external_traffic_policy,
+            lb_algorithm: written.lb_algorithm,
             session_affinity: written.affinity(),
         })
         .collect()

@@ -63,7 +63,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ("services.*.node_port", "port numbers"),
     ("services.*.type", "network load balancers"),
     ("services.*.traffic_distribution", "zone hints"),
-    ("services.*.lb_algorithm", "the algorithm of one service"),
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),
 ];

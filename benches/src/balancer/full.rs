@@ -142,6 +142,7 @@ fn service() -> blueprint::Service {
         selects: DeploymentId(0),
         external_traffic_policy: TrafficPolicy::Cluster,
         session_affinity: None,
+        lb_algorithm: None,
     }
 }
 

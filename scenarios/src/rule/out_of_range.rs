@@ -28,6 +28,14 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         }
     };
     proxy(subject, &mut must);
+    let is_cilium = matches!(subject.scenario.cluster.proxy, Proxy::Cilium { .. });
+    for (name, service) in subject.scenario.services.iter() {
+        must(
+            is_cilium || service.lb_algorithm.is_none(),
+            &["services", name, "lb_algorithm"],
+            "left out with kube-proxy: it is an annotation that Cilium reads",
+        );
+    }
     let back_off = subject.scenario.cluster.scheduler.back_off;
     must(
         back_off.max >= back_off.initial,

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::SimDuration;
 
+use crate::request::select::Kind;
+
 /// A Kubernetes Service of type NodePort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,14 @@ pub struct Config {
     /// Source: Kubernetes API v1, `ServiceSpec.sessionAffinity`.
     #[serde(default)]
     pub session_affinity: SessionAffinity,
+
+    /// The algorithm by which nodes choose among this Service's pods, in place of the cluster's; with Cilium only. The size and the seed of
+    /// a Maglev table are the cluster's, or Cilium's defaults.
+    ///
+    /// Default: what `cluster.proxy.Cilium.algorithm` says.
+    /// Source: Cilium 1.17, annotation `service.cilium.io/lb-algorithm`.
+    #[serde(default)]
+    pub lb_algorithm: Option<Kind>,
 
     /// How long a node remembers a source; read with `session_affinity: ClientIp` only.
     ///

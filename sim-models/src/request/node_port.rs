@@ -11,7 +11,7 @@ use super::{conntrack, icmp, select, snat};
 use crate::cluster::address::Addresses;
 use crate::cluster::service::TrafficPolicy;
 use crate::health::service_map;
-use crate::id::{Arena, NodeId, PodId};
+use crate::id::{Arena, NodeId, PodId, ServiceId};
 use crate::quantity::Rate;
 
 /// Who implements Services on the nodes.
@@ -247,14 +247,16 @@ impl Endpoints {
 }
 
 impl Proxy {
-    /// How backends are chosen, at the start of a run; only an algorithm that looks at addresses asks for them.
+    /// How backends are chosen, at the start of a run, with what some Services have in place of the cluster's algorithm; only one that
+    /// looks at addresses asks for them.
     pub fn selector(
         &self,
         streams: &Streams,
+        own: &Arena<ServiceId, Option<select::Kind>>,
         addresses: impl FnOnce() -> Addresses,
     ) -> select::Selector {
         match self {
-            Self::Cilium { algorithm, .. } => algorithm.selector(addresses),
+            Self::Cilium { algorithm, .. } => algorithm.selector(own, addresses),
             Self::KubeProxy { mode, .. } => match mode {
                 Mode::Iptables | Mode::Nftables => select::Selector::Random,
                 Mode::Ipvs { scheduler } => {

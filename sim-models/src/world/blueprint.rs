@@ -24,7 +24,7 @@ use crate::request::balance::{self, least_outstanding, round_robin};
 use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
 use crate::request::rules::Action;
-use crate::request::{client, node_port, pool, server};
+use crate::request::{client, node_port, pool, select, server};
 
 /// Everything that one run needs, besides a seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,6 +241,8 @@ pub struct Service {
     pub selects: DeploymentId,
     /// Who may receive outside traffic.
     pub external_traffic_policy: TrafficPolicy,
+    /// How nodes choose among its pods, where that is not what the proxy does; read with Cilium only.
+    pub lb_algorithm: Option<select::Kind>,
     /// How long a node remembers which pod a source got; `None` without session affinity.
     pub session_affinity: Option<SimDuration>,
 }

@@ -216,7 +216,7 @@ impl<R: Recorder> World<R> {
             requests: Slab::default(),
             abandoned: 0,
             calls: Slab::default(),
-            selector: blueprint.proxy.selector(&streams, || blueprint.addresses()),
+            selector: selector(blueprint, &streams),
             affinity: affinity(blueprint),
             tracking: Tracking::new(blueprint).map(Box::new),
             wire: wire(blueprint).map(Box::new),
@@ -291,6 +291,12 @@ fn services(blueprint: &Blueprint) -> Arena<ServiceId, Service> {
             ),
         })
         .collect()
+}
+
+fn selector(blueprint: &Blueprint, streams: &Streams) -> Selector {
+    let own = blueprint.services.iter().map(|it| it.lb_algorithm);
+    let (proxy, own) = (&blueprint.proxy, own.collect());
+    proxy.selector(streams, &own, || blueprint.addresses())
 }
 
 fn affinity(blueprint: &Blueprint) -> Option<Affinity> {

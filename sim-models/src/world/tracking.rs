@@ -132,7 +132,7 @@ impl<R: Recorder> World<R> {
         let (population, serial) = (u64::from(request.population.0), request.serial);
         let draw = self.streams.nth(RESELECTION, population, serial).unit();
         let drawn = (draw.get() * 4_294_967_296.0) as u32;
-        let word = self.selector.word_of(port, drawn);
+        let word = self.selector.word_of(service, port, drawn);
         let believed = match self.health {
             Some(_) => self.believed(service, node, sent),
             None => 0,

@@ -175,6 +175,7 @@ pub(crate) fn add_service(
             Mode::Ip | Mode::InstanceCluster => TrafficPolicy::Cluster,
         },
         session_affinity: None,
+        lb_algorithm: None,
     });
     blueprint.target_groups.push(TargetGroup {
         name: name.into(),

@@ -15,7 +15,7 @@ use sim_core::SimTime;
 
 use crate::cluster::address::{self, Addresses};
 use crate::cluster::service::TrafficPolicy;
-use crate::id::{LoadBalancerNodeId, NodeId, PodId, ServiceId};
+use crate::id::{Arena, LoadBalancerNodeId, NodeId, PodId, ServiceId};
 
 /// `bpf-lb-algorithm` of Cilium.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,15 @@ pub enum Algorithm {
     Random,
     /// A hash of source address, source port, NodePort and protocol, looked up in a table that is the same on all nodes.
     Maglev(maglev::Config),
+}
+
+/// An algorithm without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Kind {
+    /// A pseudo-random number modulo the number of backends.
+    Random,
+    /// A hash of source address, source port, NodePort and protocol, looked up in a table.
+    Maglev,
 }
 
 /// A new connection at a node.
@@ -57,22 +66,44 @@ pub enum Selector {
     Random,
     /// [`maglev`] keeps its tables.
     Maglev(Box<tables::Tables>),
+    /// Some Services choose at random, others by [`maglev`].
+    Mixed(Box<Mixed>),
     /// [`ipvs`] keeps what each node remembers.
     Ipvs(Box<ipvs::Ipvs>),
+}
+
+/// Which Services choose by [`maglev`], and its tables.
+#[derive(Debug)]
+pub struct Mixed {
+    hashed: Arena<ServiceId, bool>,
+    tables: tables::Tables,
 }
 
 impl Algorithm {
     /// All algorithms, with Cilium's defaults.
     pub const ALL: [Self; 2] = [Self::Random, Self::Maglev(maglev::Config::DEFAULT)];
 
-    /// The algorithm at the start of a run; only one that looks at addresses asks for them.
-    pub fn selector(self, addresses: impl FnOnce() -> Addresses) -> Selector {
-        match self {
-            Self::Random => Selector::Random,
-            Self::Maglev(config) => {
-                Selector::Maglev(Box::new(tables::Tables::new(config, addresses())))
-            }
+    /// The algorithm at the start of a run, with what some Services have in its place; only one that looks at addresses asks for them.
+    pub fn selector(
+        self,
+        own: &Arena<ServiceId, Option<Kind>>,
+        addresses: impl FnOnce() -> Addresses,
+    ) -> Selector {
+        let (kind, config) = match self {
+            Self::Random => (Kind::Random, maglev::Config::DEFAULT),
+            Self::Maglev(config) => (Kind::Maglev, config),
+        };
+        let hashed = own.iter().map(|own| own.unwrap_or(kind) == Kind::Maglev);
+        let hashed: Arena<ServiceId, bool> = hashed.collect();
+        let tables = || tables::Tables::new(config, addresses());
+        if hashed.iter().all(|&it| it == (kind == Kind::Maglev)) {
+            return match kind {
+                Kind::Random => Selector::Random,
+                Kind::Maglev => Selector::Maglev(Box::new(tables())),
+            };
         }
+        let tables = tables();
+        Selector::Mixed(Box::new(Mixed { hashed, tables }))
     }
 }
 
@@ -83,15 +114,18 @@ impl Selector {
         match self {
             Self::Random => random::pick(arrival.eligible.len() as u32, arrival.word),
             Self::Maglev(tables) => tables.pick(arrival),
+            Self::Mixed(mixed) if mixed.hashed[arrival.service] => mixed.tables.pick(arrival),
+            Self::Mixed(_) => random::pick(arrival.eligible.len() as u32, arrival.word),
             Self::Ipvs(ipvs) => ipvs.pick(arrival),
         }
     }
 
     /// The number that stands for a connection from this port; `drawn` where the choice does not look at the port.
-    pub fn word_of(&self, port: u16, drawn: u32) -> u32 {
+    pub fn word_of(&self, service: ServiceId, port: u16, drawn: u32) -> u32 {
         match self {
             Self::Random | Self::Ipvs(_) => drawn,
-            Self::Maglev(_) => address::upstream_word(port),
+            Self::Mixed(mixed) if !mixed.hashed[service] => drawn,
+            Self::Maglev(_) | Self::Mixed(_) => address::upstream_word(port),
         }
     }
 
@@ -99,7 +133,7 @@ impl Selector {
     #[inline]
     pub fn opened(&mut self, node: NodeId, service: ServiceId, pod: PodId) {
         match self {
-            Self::Random | Self::Maglev(_) => {}
+            Self::Random | Self::Maglev(_) | Self::Mixed(_) => {}
             Self::Ipvs(ipvs) => ipvs.opened(node, service, pod),
         }
     }
@@ -108,7 +142,7 @@ impl Selector {
     #[inline]
     pub fn closed(&mut self, node: NodeId, service: ServiceId, pod: PodId, now: SimTime) {
         match self {
-            Self::Random | Self::Maglev(_) => {}
+            Self::Random | Self::Maglev(_) | Self::Mixed(_) => {}
             Self::Ipvs(ipvs) => ipvs.closed(node, service, pod, now),
         }
     }
@@ -166,7 +200,7 @@ mod tests {
     #[test]
     fn every_algorithm_picks_only_eligible_backends_and_none_exactly_when_there_are_none() {
         for algorithm in Algorithm::ALL {
-            let mut selector = algorithm.selector(addresses);
+            let mut selector = algorithm.selector(&Arena::new(), addresses);
             // One node per count: under `Local` a node's backends stay the same.
             for count in 0..=10 {
                 let eligible = eligible(count);
@@ -183,8 +217,10 @@ mod tests {
     fn every_algorithm_makes_the_same_choice_of_the_same_inputs() {
         let eligible = eligible(10);
         for algorithm in Algorithm::ALL {
-            let (mut one, mut other) =
-                (algorithm.selector(addresses), algorithm.selector(addresses));
+            let (mut one, mut other) = (
+                algorithm.selector(&Arena::new(), addresses),
+                algorithm.selector(&Arena::new(), addresses),
+            );
             for word in words() {
                 let arrival = arrival(0, &eligible, word);
                 let picked = one.pick(&arrival);
@@ -195,9 +231,41 @@ mod tests {
     }
 
     #[test]
+    fn a_service_may_have_an_algorithm_of_its_own() {
+        // Three Services: the first says nothing, the others say both. Each is served as if all were alike.
+        let eligible = eligible(10);
+        let own: Arena<ServiceId, _> = [None, Some(Kind::Random), Some(Kind::Maglev)]
+            .into_iter()
+            .collect();
+        for (algorithm, expected) in Algorithm::ALL.into_iter().zip([[0, 0, 1], [1, 0, 1]]) {
+            let mut plain = Algorithm::ALL.map(|it| it.selector(&Arena::new(), addresses));
+            let mut mixed = algorithm.selector(&own, addresses);
+            for (service, plain_number) in own.ids().zip(expected) {
+                for word in words() {
+                    let arrival = Arrival {
+                        service,
+                        ..arrival(0, &eligible, word)
+                    };
+                    assert_eq!(mixed.pick(&arrival), plain[plain_number].pick(&arrival));
+                    let port = address::upstream_port(word);
+                    let expected = plain[plain_number].word_of(service, port, 7);
+                    assert_eq!(mixed.word_of(service, port, 7), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn services_that_say_what_the_cluster_says_change_nothing() {
+        let own: Arena<ServiceId, _> = [None, Some(Kind::Random)].into_iter().collect();
+        let selector = Algorithm::Random.selector(&own, addresses);
+        assert!(matches!(selector, Selector::Random));
+    }
+
+    #[test]
     fn maglev_chooses_alike_on_all_nodes_and_looks_at_who_asks() {
         let eligible = eligible(10);
-        let mut selector = Algorithm::ALL[1].selector(addresses);
+        let mut selector = Algorithm::ALL[1].selector(&Arena::new(), addresses);
         let mut pick = |node, from, word| {
             let policy = TrafficPolicy::Cluster;
             let arrival = Arrival {
