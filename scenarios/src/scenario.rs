@@ -230,6 +230,14 @@ pub struct ApiServer {
     /// Assumption: nothing official bounds it below one second.
     pub watch_delay: Dist,
 
+    /// What a request takes on top of what the delay of its sender holds already: `kubelet.status_write` a GET and a PATCH of a status,
+    /// `endpoint_slice_controller.sync` the PUT of a slice, `scheduler.latency` a binding. While it is `Overloaded` requests take longer
+    /// still.
+    ///
+    /// Range: 0 and up; plausible 0 to 1 s. Default: "0s".
+    /// Assumption: the defaults of those delays are those of an API server that has little to do.
+    pub latency: Dist,
+
     /// Who is back when, after it did not answer for a while.
     pub reconnect: plane::Reconnect,
 }
@@ -238,6 +246,7 @@ impl Default for ApiServer {
     fn default() -> Self {
         Self {
             watch_delay: sim_models::health::watch_delay(),
+            latency: plane::api_latency(),
             reconnect: plane::Reconnect::default(),
         }
     }

@@ -31,7 +31,7 @@ pub struct Config {
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
     /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost, Retired; for a zone
     /// of them: ShiftedAway. For the load balancer controller: LeaderChanged.
-    /// For the API server: Unavailable. For the controller manager: Stopped, LeaderLost.
+    /// For the API server: Unavailable, Overloaded(by: "1s"). For the controller manager: Stopped, LeaderLost.
     pub becomes: Becomes,
 
     /// When it begins, from the start of the run (warm-up included).
@@ -131,6 +131,10 @@ fn internal_error() -> u16 {
 
 fn ten_seconds() -> SimDuration {
     SimDuration::from_secs(10)
+}
+
+fn one_second() -> SimDuration {
+    SimDuration::from_secs(1)
 }
 
 fn millisecond() -> SimDuration {
@@ -241,6 +245,18 @@ pub enum Becomes {
     },
     /// The API server does not answer.
     Unavailable,
+    /// The API server is slow: requests take longer, and watchers hear later. It touches statuses of pods, EndpointSlices, bindings of pods and
+    /// all that hear of them; leases are renewed in time.
+    ///
+    /// Source: Kubernetes SIG Scalability, "API call latency SLOs": 99 % of the mutating calls on single objects within 1 s.
+    Overloaded {
+        /// How much longer each request takes, and how much later each change is heard of.
+        ///
+        /// Range: "0s" to "10s"; what takes longer times out, and is an outage. Default: "1s".
+        /// Source: Kubernetes `pkg/kubelet/kubelet.go`: the client that renews leases gives up after the node status update frequency, 10 s.
+        #[serde(default = "one_second")]
+        by: SimDuration,
+    },
     /// The controller manager does not run.
     Stopped,
     /// The leading controller manager is gone; after `cluster.controller_manager.takeover` another one has its place.
@@ -366,6 +382,8 @@ pub enum What {
     LeaderChange,
     /// Part of the control plane is away.
     ControlPlane(Outage),
+    /// Requests to the API server take this much longer, and watchers hear this much later.
+    Overload(SimDuration),
 }
 
 /// Trouble of load balancer nodes.
@@ -460,6 +478,8 @@ pub enum Effect {
     LeaderChange,
     /// Part of the control plane is away.
     ControlPlane(Outage),
+    /// The API server is slow.
+    Overload(SimDuration),
 }
 
 impl Becomes {
@@ -504,6 +524,7 @@ impl Becomes {
                 Effect::Node(NodeTrouble::Drain(Drain { retry, timeout }))
             }
             Self::Unavailable => Effect::ControlPlane(Outage::ApiServer),
+            Self::Overloaded { by } => Effect::Overload(by),
             Self::Stopped => Effect::ControlPlane(Outage::Controllers),
             Self::LeaderLost => Effect::ControlPlane(Outage::Leader),
             Self::RolledOut { broken: false } => Effect::RollOut(PodCondition::Serving),
@@ -536,7 +557,7 @@ impl Effect {
             Self::Forward => "a rule",
             Self::LoadBalancer(_) => "load balancer nodes",
             Self::LeaderChange => "the controller",
-            Self::ControlPlane(Outage::ApiServer) => "the API server",
+            Self::ControlPlane(Outage::ApiServer) | Self::Overload(_) => "the API server",
             Self::ControlPlane(Outage::Controllers | Outage::Leader) => "the controller manager",
         }
     }
@@ -556,7 +577,8 @@ impl Effect {
             | Self::Forward
             | Self::LoadBalancer(_)
             | Self::LeaderChange
-            | Self::ControlPlane(_) => None,
+            | Self::ControlPlane(_)
+            | Self::Overload(_) => None,
         }
     }
 

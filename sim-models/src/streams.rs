@@ -80,9 +80,11 @@ pub const POD_UID: StreamName = StreamName::new("pod uid");
 pub const AUTOSCALER: StreamName = StreamName::new("autoscaler");
 /// Who is back when after an outage of the control plane; `entity` is 0 for controllers, 1 + the node for others, `draw` counts.
 pub const OUTAGE: StreamName = StreamName::new("outage");
+/// How long a request to the API server takes; `entity` is the pod, 2^32 + the Service or 2^33 + the Deployment, `draw` counts.
+pub const API_REQUEST: StreamName = StreamName::new("api request");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 34] = [
+pub const ALL: [StreamName; 35] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -117,4 +119,5 @@ pub const ALL: [StreamName; 34] = [
     POD_UID,
     AUTOSCALER,
     OUTAGE,
+    API_REQUEST,
 ];

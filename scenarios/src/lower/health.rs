@@ -50,6 +50,7 @@ pub(super) fn lower(
             .collect(),
         kubelet: cluster.kubelet.clone(),
         watch_delay: cluster.api_server.watch_delay.clone(),
+        api_latency: cluster.api_server.latency.clone(),
         reconnect: cluster.api_server.reconnect.clone(),
         controller_manager: cluster.controller_manager.clone(),
         endpoint_slice_controller: cluster.endpoint_slice_controller.clone(),
@@ -173,6 +174,7 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
         }
         (Effect::LeaderChange, Selector::Controller) => What::LeaderChange,
         (Effect::ControlPlane(outage), _) => What::ControlPlane(outage),
+        (Effect::Overload(by), _) => What::Overload(by),
         (
             Effect::Node(_)
             | Effect::RollOut(_)

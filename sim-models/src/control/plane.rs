@@ -1,8 +1,13 @@
-//! The control plane itself: how long it takes until everybody is back after an outage.
+//! The control plane itself: how long its requests take, and until when everybody is back after an outage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
+
+/// What a request to the API server takes beyond what its sender's own delay holds, where nothing else is said: nothing.
+pub fn api_latency() -> Dist {
+    Dist::Constant(SimDuration::ZERO)
+}
 
 /// Who is back when, after the API server did not answer for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -73,6 +73,8 @@ pub struct Health {
     pub kubelet: kubelet::Config,
     /// From a commit until a watcher has it.
     pub watch_delay: Dist,
+    /// What a request to the API server takes beyond what its sender's own delay holds.
+    pub api_latency: Dist,
     /// Who is back when after an outage of the API server.
     pub reconnect: plane::Reconnect,
     /// The controllers, and who leads them.
@@ -166,6 +168,7 @@ impl Health {
             faults: Arena::new(),
             kubelet: kubelet::Config::default(),
             watch_delay: crate::health::watch_delay(),
+            api_latency: plane::api_latency(),
             reconnect: plane::Reconnect::default(),
             controller_manager: plane::ControllerManager::default(),
             endpoint_slice_controller: endpoint_slice::Config::default(),

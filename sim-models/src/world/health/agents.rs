@@ -16,13 +16,13 @@ use crate::streams::AGENT_LIVENESS;
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
 
-/// Versions that are published during this time reach a node's agent late.
+/// What is committed during this time is heard of late: by the agent of one node, or by all who watch an overloaded API server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lag {
-    fault: FaultId,
-    from: SimTime,
-    until: SimTime,
-    by: SimDuration,
+    pub(super) fault: FaultId,
+    pub(super) from: SimTime,
+    pub(super) until: SimTime,
+    pub(super) by: SimDuration,
 }
 
 /// How a node's agent answers who asks it.

@@ -62,6 +62,7 @@ impl<R: Recorder> World<R> {
             }
             What::Node(_, NodeTrouble::Drain(_) | NodeTrouble::KubeletRestart) => {}
             What::Node(node, trouble) => self.on_node_trouble(id, node, trouble, begins, agenda),
+            What::Overload(by) => self.on_overload(id, by, begins, agenda.now()),
             What::ControlPlane(outage) => self.on_outage(outage, begins, agenda),
             What::Unselect(pods) if begins => {
                 for pod in pods {

@@ -187,7 +187,7 @@ impl<R: Recorder> World<R> {
     ) {
         if self.health_mut().pods[pod].gates.set(group, open) {
             self.health_mut().pods[pod].changes += 1;
-            let heard = agenda.now() + self.watch_of(pod);
+            let heard = agenda.now() + self.watch_of(pod, agenda.now());
             plan(agenda, heard, HealthEvent::GateSeen(pod));
         }
     }

@@ -2,6 +2,7 @@
 
 use sim_core::{Agenda, SimDuration, SimTime};
 
+use super::api::Call;
 use super::pod::{Process, Workers};
 use super::{Health, drawn, plan, share};
 use crate::cluster::condition::PodCondition;
@@ -304,8 +305,16 @@ impl<R: Recorder> World<R> {
         let draw = 2 * it.writes - 1;
         let write = &health.settings.status_write;
         let write = drawn(write, &streams, POD_STATUS, u64::from(pod.0), draw);
+        // A GET and a PATCH, once the writes before it are done.
+        let begins = (agenda.now() + hop).max(health.nodes[node].writer_free_at);
+        let api = |nth| {
+            health
+                .api
+                .takes(Call::Status(pod, draw + nth), begins, &streams)
+        };
+        let done = begins + write + api(0) + api(1);
         let writer = &mut health.nodes[node].writer_free_at;
-        *writer = (agenda.now() + hop).max(*writer) + write;
+        *writer = done;
         plan(agenda, *writer, HealthEvent::StatusWritten(pod));
     }
 
@@ -349,15 +358,16 @@ impl<R: Recorder> World<R> {
         it.changes += 1;
         let (entity, draw) = (u64::from(pod.0), it.changes);
         let delay = drawn(&health.settings.watch, &streams, WATCH, entity, draw);
-        plan(agenda, agenda.now() + delay, HealthEvent::PodSeen(pod));
+        let heard = agenda.now() + delay + health.api.lag(agenda.now());
+        plan(agenda, heard, HealthEvent::PodSeen(pod));
     }
 
     /// From a change of a pod in the API until its kubelet hears of it.
-    pub(super) fn watch_of(&self, pod: PodId) -> SimDuration {
+    pub(super) fn watch_of(&self, pod: PodId, now: SimTime) -> SimDuration {
         let health = self.health();
         let draw = 1 << 32 | health.pods[pod].changes;
         let watch = &health.settings.watch;
-        drawn(watch, &self.streams, WATCH, u64::from(pod.0), draw)
+        drawn(watch, &self.streams, WATCH, u64::from(pod.0), draw) + health.api.lag(now)
     }
 
     /// A container exits: its connections are reset, and a relist will show it. A deleted pod goes with it.

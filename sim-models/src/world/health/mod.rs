@@ -26,6 +26,7 @@ use crate::request::Request;
 use crate::request::node_port::Proxy;
 
 mod agents;
+mod api;
 mod autoscaling;
 mod checks;
 mod deployments;
@@ -67,6 +68,7 @@ pub(super) struct Health {
     shifted: Vec<ZoneId>,
     replica_sets: Arena<DeploymentId, deployments::ReplicaSets>,
     disruptions: drains::Disruptions,
+    api: api::ApiServer,
     /// What waits for a part of the control plane; `None` where none of it goes away.
     outages: Option<Box<outages::Outages>>,
     /// What autoscalers know; `None` where there are none.
@@ -158,6 +160,7 @@ impl Health {
             services: slices::published(blueprint),
             replica_sets: deployments::at_rest(blueprint, &pods),
             disruptions: drains::Disruptions::new(blueprint, config, &pods),
+            api: api::ApiServer::new(config)?,
             outages: outages::Outages::new(blueprint, config)?.map(Box::new),
             autoscaling: autoscaling::Autoscaling::new(blueprint, config, streams).map(Box::new),
             placing,

@@ -5,6 +5,7 @@
 
 use sim_core::{Agenda, SimTime};
 
+use super::api::Call;
 use super::placing::{Placing, Tried};
 use super::{drawn, plan};
 use crate::id::{NodeId, PodId};
@@ -56,7 +57,11 @@ impl<R: Recorder> World<R> {
         let bound_at = placing.binds_at(now);
         let (entity, draw) = (u64::from(deployment.0), 2 * placing.serial(pod));
         let latency = &health.settings.scheduling;
-        let heard_at = bound_at + drawn(latency, &streams, SCHEDULING, entity, draw);
+        let latency = drawn(latency, &streams, SCHEDULING, entity, draw);
+        let call = Call::Binding(deployment, placing.serial(pod));
+        let bind = health.api.takes(call, bound_at, &streams);
+        // The binding waits for the API server, and the kubelet hears of it as late as everybody else.
+        let heard_at = bound_at + latency + bind + health.api.lag(bound_at + bind);
         health.pods[pod].assign(node, heard_at);
         self.tell(now, observe::Health::Placed { pod, node });
         plan(agenda, heard_at, HealthEvent::Assigned(pod));

@@ -2,6 +2,7 @@
 
 use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
 
+use super::api::{ApiServer, Call};
 use super::nodes::Node;
 use super::outages::heard_at;
 use super::{drawn, pair, plan};
@@ -69,6 +70,7 @@ struct Received<'a> {
     entity: u64,
     /// From when until when the agent heard nothing.
     deaf: &'a [(SimTime, SimTime)],
+    api: &'a ApiServer,
 }
 
 impl History for Received<'_> {
@@ -80,11 +82,12 @@ impl History for Received<'_> {
         let draw = 2 * u64::from(version);
         let delay = drawn(self.watch, self.streams, AGENT, self.entity, draw);
         match self.published(version) {
-            Some(published) if !self.node.lags.is_empty() || !self.deaf.is_empty() => {
-                let lag = match self.node.lags.is_empty() {
-                    true => SimDuration::ZERO,
-                    false => self.node.lag(published),
-                };
+            Some(published)
+                if !self.node.lags.is_empty()
+                    || !self.deaf.is_empty()
+                    || self.api.was_overloaded() =>
+            {
+                let lag = self.node.lag(published) + self.api.lag(published);
                 heard_at(self.deaf, published + delay + lag) - published
             }
             _ => delay,
@@ -120,6 +123,7 @@ impl<R: Recorder> World<R> {
                 streams: &streams,
                 entity: pair(service, node),
                 deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
+                api: &health.api,
             };
             it.cursors[node] = cursor.advance(&received, wait, now);
         }
@@ -154,6 +158,7 @@ impl<R: Recorder> World<R> {
                 streams: &self.streams,
                 entity: pair(service, node),
                 deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
+                api: &health.api,
             };
             let at = cursor.knows_at(&received, health.settings.reflector_wait, version);
             at.expect("the version is published")
@@ -210,6 +215,8 @@ impl<R: Recorder> World<R> {
                 it.began = now;
                 let (entity, draw) = (u64::from(service.0), it.syncs);
                 let takes = drawn(&health.settings.sync, &streams, SLICE_SYNC, entity, draw);
+                let call = Call::Slice(service, draw);
+                let takes = takes + health.api.takes(call, now, &streams);
                 let next = self.endpoints_seen(service);
                 self.health_mut().services[service].next = next;
                 plan(agenda, now + takes, HealthEvent::Synced(service));
@@ -242,7 +249,8 @@ impl<R: Recorder> World<R> {
         let changed = last.endpoints != next;
         // The controller sees its own write as late as any other watcher.
         let (entity, draw) = (1 << 32 | u64::from(service.0), it.syncs);
-        let visible = now + drawn(&health.settings.watch, &streams, WATCH, entity, draw);
+        let watch = drawn(&health.settings.watch, &streams, WATCH, entity, draw);
+        let visible = now + watch + health.api.lag(now);
         let again = it.syncer.done(changed.then_some(visible));
         if changed {
             it.versions.push(Version::new(now, next));

@@ -303,7 +303,7 @@ impl<R: Recorder> World<R> {
         let queue = drawn(queue, &streams, CONTROLLER_WATCH, entity, draw + 1);
         plan(
             agenda,
-            agenda.now() + watch + queue,
+            agenda.now() + watch + queue + health.api.lag(agenda.now()),
             HealthEvent::Reconcile(group),
         );
     }

@@ -45,7 +45,7 @@ impl<R: Recorder> World<R> {
         self.tell_scheduler(agenda, |scheduler, _| scheduler.terminates(pod, node));
         self.pod_changed(pod, agenda);
         self.wake_deployment(self.pods[pod].deployment, agenda);
-        let heard = now + self.watch_of(pod);
+        let heard = now + self.watch_of(pod, now);
         plan(agenda, heard, HealthEvent::Terminate(pod));
     }
 
