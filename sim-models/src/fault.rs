@@ -19,14 +19,14 @@ pub struct Config {
     /// The thing it happens to.
     ///
     /// Required: Pod(deployment: "nginx", index: 3), Pods(deployment: "nginx", share: 0.5), Busiest(deployment: "nginx"), Node(index: 0),
-    /// Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0), LoadBalancerNode(index: 0), LoadBalancerZone(zone: "zone-a"),
-    /// Controller, ApiServer or ControllerManager.
+    /// Zone(name: "a"), Deployment(name: "nginx"), TargetGroup(name: "nginx"), Rule(index: 0), LoadBalancerNode(index: 0),
+    /// LoadBalancerZone(zone: "zone-a"), Controller, ApiServer or ControllerManager.
     pub on: Selector,
 
     /// What becomes of the thing.
     ///
     /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected, Untracked.
-    /// For nodes: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
+    /// For nodes, also all those of a zone: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
     /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost, Retired; for a zone
@@ -83,6 +83,11 @@ pub enum Selector {
     Node {
         /// Which of the cluster's nodes, in the order of the node groups, from 0.
         index: u32,
+    },
+    /// All nodes of a zone, at the same instant. The load balancer nodes of the zone go on.
+    Zone {
+        /// One of `cluster.zones`.
+        name: String,
     },
     /// The API server. What runs goes on; nothing is written, and nobody hears of anything.
     ApiServer,
@@ -604,7 +609,7 @@ impl Selector {
     pub fn subject(&self) -> &'static str {
         match self {
             Self::Pod { .. } | Self::Pods { .. } | Self::Busiest { .. } => "pods",
-            Self::Node { .. } => "a node",
+            Self::Node { .. } | Self::Zone { .. } => "a node",
             Self::Deployment { .. } => "a Deployment",
             Self::TargetGroup { .. } => "a target group",
             Self::Rule { .. } => "a rule",

@@ -46,7 +46,7 @@ pub(super) fn lower(
         workload_sync: deployment::WORKLOAD_SYNC,
         spares,
         faults: faults
-            .filter_map(|it| fault(scenario, blueprint, it))
+            .flat_map(|it| found(scenario, blueprint, it))
             .collect(),
         kubelet: cluster.kubelet.clone(),
         watch_delay: cluster.api_server.watch_delay.clone(),
@@ -84,7 +84,7 @@ fn autoscaler(written: &Deployment) -> Option<Autoscaler> {
 fn spares(scenario: &Scenario, scheduled: &Scheduled) -> Vec<DeploymentId> {
     let replaced = |name: &str| {
         scenario.faults.iter().any(|fault| match &fault.on {
-            Selector::Node { .. } => !matches!(
+            Selector::Node { .. } | Selector::Zone { .. } => !matches!(
                 fault.becomes.effect(),
                 Effect::Node(
                     NodeTrouble::KubeletRestart
@@ -143,6 +143,24 @@ pub(crate) fn is_watched(scenario: &Scenario) -> bool {
                     .any(Option::is_some)
         })
         || groups.any(|group| group.health_check.is_some() || group.anomaly_mitigation)
+}
+
+/// A fault with its things found: one for each node of a zone, one for anything else.
+fn found(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) -> Vec<Fault> {
+    let Selector::Zone { name } = &written.on else {
+        return fault(scenario, blueprint, written).into_iter().collect();
+    };
+    let nodes = blueprint.nodes.enumerate();
+    let there = nodes.filter(|(_, node)| blueprint.zones[node.zone] == *name);
+    let of_node = |(id, _): (NodeId, _)| {
+        let on = Selector::Node { index: id.0 };
+        let written = fault::Config {
+            on,
+            ..written.clone()
+        };
+        fault(scenario, blueprint, &written)
+    };
+    there.filter_map(of_node).collect()
 }
 
 /// A fault with its things found; `None` where all its pods are Pending.
@@ -224,6 +242,7 @@ fn pods(scenario: &Scenario, blueprint: &Blueprint, selector: &Selector) -> Vec<
         }
         Selector::Busiest { .. }
         | Selector::Node { .. }
+        | Selector::Zone { .. }
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
         | Selector::Rule { .. }

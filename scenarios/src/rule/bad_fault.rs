@@ -26,6 +26,7 @@ fn names(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Dia
         | Selector::Pods { deployment, .. }
         | Selector::Busiest { deployment, .. } => ("deployment", deployment),
         Selector::Deployment { name } => ("name", name),
+        Selector::Zone { name } => return zone_has_nodes(subject, name, index, found),
         Selector::TargetGroup { name } => {
             return group_exists(subject, &["faults", index, "on", "name"], name, found);
         }
@@ -60,6 +61,29 @@ fn zone_exists(subject: &Subject<'_>, zone: &str, index: &str, found: &mut Vec<D
     let names = enabled.iter().map(String::as_str);
     let path = ["faults", index, "on", "zone"];
     must_exist(subject, &path, zone, "zone", defined, names, found);
+}
+
+/// The zone exists, and some node is in it.
+fn zone_has_nodes(subject: &Subject<'_>, name: &str, index: &str, found: &mut Vec<Diagnostic>) {
+    let cluster = &subject.scenario.cluster;
+    let zones = cluster.zones.iter().map(String::as_str);
+    let path = ["faults", index, "on", "name"];
+    let defined = ["cluster", "zones"];
+    must_exist(subject, &path, name, "zone", &defined, zones, found);
+    let groups = cluster.node_groups.values();
+    let is_there =
+        |zones: &[String], count: usize| zones.iter().take(count).any(|zone| zone == name);
+    let mut has_nodes = groups.map(|group| {
+        let zones = group.zones.as_deref().unwrap_or(&cluster.zones);
+        is_there(zones, group.count.get() as usize)
+    });
+    if cluster.zones.iter().any(|zone| zone == name) && !has_nodes.any(|it| it) {
+        let message = format!("no node is in the zone {name:?}");
+        found.push(
+            Diagnostic::error(code::BAD_FAULT, message)
+                .label(subject.at(&path), "this fault would happen to nothing"),
+        );
+    }
 }
 
 fn group_exists(subject: &Subject<'_>, path: &[&str], name: &str, found: &mut Vec<Diagnostic>) {
@@ -204,6 +228,7 @@ fn number(subject: &Subject<'_>, fault: &Config, index: &str, found: &mut Vec<Di
         }
         Selector::Pods { .. }
         | Selector::Busiest { .. }
+        | Selector::Zone { .. }
         | Selector::Deployment { .. }
         | Selector::TargetGroup { .. }
         | Selector::LoadBalancerZone { .. }
