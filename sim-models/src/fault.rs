@@ -26,7 +26,7 @@ pub struct Config {
     /// What becomes of the thing.
     ///
     /// Required. For pods: Erroring(status: 500), Hanging, Refusing, Slow(factor: 10), Exited, CrashLoop(lifetime: "1s"), Deleted, Unselected, Untracked.
-    /// For nodes, also all those of a zone: Crashed, KubeletHung, KubeletRestarted, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
+    /// For nodes, also all those of a zone: Crashed, KubeletHung, KubeletRestarted, RuntimeHung, Partition(from: ControlPlane), Drained, AgentDown, AgentHung,
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
     /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost, Retired; for a zone
@@ -225,6 +225,11 @@ pub enum Becomes {
     KubeletHung,
     /// A node's kubelet restarts.
     KubeletRestarted,
+    /// A node's container runtime does not answer. Pods on it go on, and their probes have no consequences; after
+    /// `cluster.kubelet.pleg_unhealthy_after` the kubelet says that the node is not ready. Pods that are deleted then are not stopped.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/pleg/generic.go`, `pkg/kubelet/kubelet.go`.
+    RuntimeHung,
     /// A node is cut off.
     Partition {
         /// From whom.
@@ -440,6 +445,8 @@ pub enum NodeTrouble {
     CutOff,
     /// Its kubelet hangs.
     KubeletHung,
+    /// Its container runtime hangs.
+    RuntimeHung,
     /// Its kubelet restarts: an instant.
     KubeletRestart,
     /// It is drained: an instant, and what follows from it.
@@ -514,6 +521,7 @@ impl Becomes {
             Self::Untracked => Effect::Untrack,
             Self::Crashed => Effect::Node(NodeTrouble::Crash),
             Self::KubeletHung => Effect::Node(NodeTrouble::KubeletHung),
+            Self::RuntimeHung => Effect::Node(NodeTrouble::RuntimeHung),
             Self::KubeletRestarted => Effect::Node(NodeTrouble::KubeletRestart),
             Self::Partition {
                 from: PartitionFrom::Everything,

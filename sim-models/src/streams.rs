@@ -80,11 +80,13 @@ pub const POD_UID: StreamName = StreamName::new("pod uid");
 pub const AUTOSCALER: StreamName = StreamName::new("autoscaler");
 /// Who is back when after an outage of the control plane; `entity` is 0 for controllers, 1 + the node for others, `draw` counts.
 pub const OUTAGE: StreamName = StreamName::new("outage");
+/// When a kubelet says that its node is not ready; `entity` is the node, `draw` how often its runtime hung, 2^32 more for who hears of it.
+pub const NODE_STATUS: StreamName = StreamName::new("node status");
 /// How long a request to the API server takes; `entity` is the pod, 2^32 + the Service or 2^33 + the Deployment, `draw` counts.
 pub const API_REQUEST: StreamName = StreamName::new("api request");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 35] = [
+pub const ALL: [StreamName; 36] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -119,5 +121,6 @@ pub const ALL: [StreamName; 35] = [
     POD_UID,
     AUTOSCALER,
     OUTAGE,
+    NODE_STATUS,
     API_REQUEST,
 ];

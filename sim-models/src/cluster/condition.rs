@@ -103,6 +103,8 @@ pub struct NodeCondition {
     pub dead: bool,
     /// Its kubelet neither probes, nor restarts, nor reports.
     pub kubelet_hung: bool,
+    /// Its container runtime does not answer: nothing starts or stops, and the kubelet notices nothing. It goes on reporting.
+    pub runtime_hung: bool,
     /// Nothing passes between the node and the control plane.
     pub cut_off: bool,
     /// Nothing passes between the node and other nodes or load balancers; what runs on it goes on.
@@ -122,7 +124,12 @@ impl NodeCondition {
 
     /// Whether the kubelet probes its pods and notices their exits.
     pub fn probes(self) -> bool {
-        !(self.dead || self.kubelet_hung)
+        !(self.dead || self.kubelet_hung || self.runtime_hung)
+    }
+
+    /// Whether a pod that is bound to the node starts there.
+    pub fn starts(self) -> bool {
+        self.reports() && !self.runtime_hung
     }
 }
 

@@ -28,6 +28,18 @@ pub struct Config {
     /// Source: Kubernetes 1.34 `pkg/kubelet/pleg/generic.go`.
     pub relist_period: SimDuration,
 
+    /// Without a relist that works for this long, the kubelet says that its node is not ready.
+    ///
+    /// Range: above 0. Default: "3min".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/pleg/generic.go`, `relistThreshold`.
+    pub pleg_unhealthy_after: SimDuration,
+
+    /// How often a kubelet looks at its own node, times U(1, 1.04); it writes what has changed.
+    ///
+    /// Range: above 0. Default: "10s".
+    /// Source: Kubernetes 1.34, `nodeStatusUpdateFrequency`.
+    pub node_status_update_frequency: SimDuration,
+
     /// Sandbox, network, creation and start of a container whose image is present.
     ///
     /// Range: 0 and up; plausible 0.5 to 3 s. Default: LogNormal(median: "1s", p99: "3s").
@@ -118,6 +130,8 @@ impl Default for Config {
             loop_hop: log_normal(5, 50),
             status_write: log_normal(20, 200),
             relist_period: SimDuration::from_secs(1),
+            pleg_unhealthy_after: SimDuration::from_secs(180),
+            node_status_update_frequency: SimDuration::from_secs(10),
             start_container: log_normal(1_000, 3_000),
             sandbox_stop: Dist::Constant(SimDuration::from_millis(500)),
             minimum_kill_grace: SimDuration::from_secs(2),

@@ -1,5 +1,6 @@
 //! When does the control plane give up a silent node, and what follows?
 
+use super::kubelet::next_tick;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration, SimTime};
@@ -168,6 +169,11 @@ impl Config {
     /// From one pass to the next.
     pub fn cycle(&self) -> SimDuration {
         self.monitor_period + self.pass_time
+    }
+
+    /// The first pass at some time or after it.
+    pub fn pass_after(&self, at: SimTime, phase: SimDuration) -> SimTime {
+        next_tick(at, phase, self.cycle())
     }
 
     /// The pass that makes a node Unknown which renewed its lease for the last time `age` before `silent`.

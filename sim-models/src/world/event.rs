@@ -85,6 +85,10 @@ pub enum HealthEvent {
     Drained(ViewId),
     /// The node lifecycle controller finds a node silent for too long.
     NodeUnknown(NodeId),
+    /// A kubelet says that its node is not ready.
+    NodeNotReady(NodeId),
+    /// A pass of the node lifecycle controller finds a node that says so.
+    NodeSeenNotReady(NodeId),
     /// The node lifecycle controller marks a pod of a lost node.
     MarkNotReady(PodId),
     /// A node that was lost is ready again.
@@ -239,6 +243,8 @@ impl HealthEvent {
             Self::Learn(_) => "registration at load balancer node",
             Self::Drained(_) => "target drained",
             Self::NodeUnknown(_) => "node found silent",
+            Self::NodeNotReady(_) => "node not ready",
+            Self::NodeSeenNotReady(_) => "node seen not ready",
             Self::MarkNotReady(_) => "pod of a lost node marked",
             Self::NodeBack(_) => "node back",
             Self::Evict(_) => "pods of a lost node evicted",
@@ -308,6 +314,8 @@ impl HealthEvent {
             Self::EvictTainted(pod) => (57, pod.index()),
             Self::ControllersBack => (58, 0),
             Self::WriteStatuses(node) => (59, node.index()),
+            Self::NodeNotReady(node) => (60, node.index()),
+            Self::NodeSeenNotReady(node) => (61, node.index()),
             Self::ReadMetrics(deployment) => (55, deployment.index()),
             Self::Autoscale(deployment) => (56, deployment.index()),
         }

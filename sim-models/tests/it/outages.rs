@@ -51,6 +51,8 @@ struct Log {
     unknown: Vec<f64>,
     deleted: Vec<(f64, PodId)>,
     halted: Vec<bool>,
+    /// How many of the first pods stopped accepting connections.
+    closed: u32,
 }
 
 impl Recorder for Log {
@@ -64,6 +66,7 @@ impl Recorder for Log {
             Observation::Health(Seen::Deleted { pod }) if pod.index() < 8 => {
                 self.deleted.push((now, pod));
             }
+            Observation::Health(Seen::Closed { pod }) if pod.index() < 8 => self.closed += 1,
             Observation::Health(Seen::Evicting { halted }) => self.halted.push(halted),
             _ => {}
         }
@@ -146,4 +149,32 @@ fn without_the_api_server_no_node_is_given_up() {
     // The same without controllers.
     faults[0].what = What::ControlPlane(Outage::Controllers);
     assert_eq!(log(&cluster(faults)).unknown, [0.0; 0]);
+}
+
+#[test]
+fn a_node_whose_runtime_hangs_says_so_itself_and_its_pods_leave_without_being_stopped() {
+    // It hangs at 20 s. 180 s after the last relist, which is up to 1 s old, and up to 10.4 s later the kubelet says it; the pass after that
+    // sets the taint, and 30 s later both pods are deleted: at 229 to 246 s. Nobody stops them, and the node is never Unknown.
+    let log = log(&cluster(trouble(1, NodeTrouble::RuntimeHung, None)));
+    assert_eq!((log.unknown.len(), log.closed), (0, 0));
+    let times: Vec<f64> = log.deleted.iter().map(|&(at, _)| at).collect();
+    assert_eq!(times.len(), 2);
+    assert!(
+        times.iter().all(|at| (229.0..246.0).contains(at)),
+        "{times:?}"
+    );
+}
+
+#[test]
+fn a_runtime_that_answers_again_in_time_is_not_noticed() {
+    // 20 s to 190 s: less than 180 s after the last relist.
+    let log = log(&cluster(trouble(1, NodeTrouble::RuntimeHung, Some(190.0))));
+    assert_eq!((log.deleted, log.closed), (vec![], 0));
+}
+
+#[test]
+fn pods_that_left_a_hung_runtime_are_stopped_when_it_answers_again() {
+    // Deleted at 229 to 246 s, and the runtime answers at 250 s: two pods close then, before the run ends at 300 s.
+    let log = log(&cluster(trouble(1, NodeTrouble::RuntimeHung, Some(250.0))));
+    assert_eq!((log.deleted.len(), log.closed), (2, 2));
 }

@@ -39,6 +39,7 @@ mod outages;
 mod placing;
 mod pod;
 mod rollouts;
+mod runtime;
 mod scheduling;
 mod slices;
 mod switch;
@@ -380,6 +381,8 @@ impl<R: Recorder> World<R> {
             HealthEvent::Learn(view) => self.on_learn(view, agenda),
             HealthEvent::Drained(view) => self.on_drained(view, agenda),
             HealthEvent::NodeUnknown(node) => self.on_node_unknown(node, agenda),
+            HealthEvent::NodeNotReady(node) => self.on_node_not_ready(node, agenda),
+            HealthEvent::NodeSeenNotReady(node) => self.on_node_seen_not_ready(node, agenda),
             HealthEvent::MarkNotReady(pod) => self.on_mark_not_ready(pod, agenda),
             HealthEvent::NodeBack(node) => self.on_node_back(node, agenda),
             HealthEvent::Evict(node) => self.on_evict(node, agenda),

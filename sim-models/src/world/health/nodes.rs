@@ -31,6 +31,10 @@ pub(super) struct Node {
     taint_at: Option<SimTime>,
     evicts_at: Option<SimTime>,
     silences: u64,
+    /// When its kubelet will say that it is not ready, because the runtime hangs.
+    pub(super) not_ready_at: Option<SimTime>,
+    /// How often its runtime hung.
+    pub(super) hangs: u64,
     /// When its agent was slow.
     pub(super) lags: Vec<Lag>,
 }
@@ -66,6 +70,8 @@ pub(super) fn in_order(
             taint_at: None,
             evicts_at: None,
             silences: 0,
+            not_ready_at: None,
+            hangs: 0,
             lags: Vec::new(),
         })
         .collect()
@@ -84,6 +90,11 @@ impl Lifecycle {
             is_halted: false,
         }
     }
+
+    /// When the controller's first pass of the run is.
+    pub(super) fn phase(&self) -> SimDuration {
+        self.phase
+    }
 }
 
 impl Node {
@@ -99,6 +110,7 @@ impl Node {
                 }
                 NodeTrouble::CutOff => condition.cut_off = true,
                 NodeTrouble::KubeletHung => condition.kubelet_hung = true,
+                NodeTrouble::RuntimeHung => condition.runtime_hung = true,
                 NodeTrouble::KubeletRestart
                 | NodeTrouble::Drain(_)
                 | NodeTrouble::AgentDown
@@ -195,6 +207,11 @@ impl<R: Recorder> World<R> {
         if !before.reports() && after.reports() {
             self.speaks_again(node, agenda);
         }
+        match (before.runtime_hung, after.runtime_hung) {
+            (false, true) => self.runtime_hangs(node, agenda),
+            (true, false) => self.runtime_answers(node, agenda),
+            _ => {}
+        }
         if after.dead && !before.dead {
             // Nobody on the node answers any more, and nobody resets.
             for pod in self.pods_on(node) {
@@ -284,7 +301,7 @@ impl<R: Recorder> World<R> {
     /// ready all those taints go: then it is the controller that has lost the nodes.
     ///
     /// Source: Kubernetes 1.34 `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `handleDisruption`.
-    fn set_taints(&mut self, agenda: &mut Agenda<'_, Event>) {
+    pub(super) fn set_taints(&mut self, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let zones: Vec<ZoneId> = self.health().lifecycle.tainted_at.ids().collect();
         let sizes: Vec<(u32, u32)> = zones.iter().map(|&zone| self.nodes_in(zone)).collect();
@@ -394,7 +411,7 @@ impl<R: Recorder> World<R> {
     }
 
     /// A silent node speaks again: some time later it is ready, and so are its pods.
-    fn speaks_again(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
+    pub(super) fn speaks_again(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let streams = self.streams;
         let health = self.health_mut();

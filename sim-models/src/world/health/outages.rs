@@ -57,6 +57,7 @@ impl Needs {
     fn of(event: &HealthEvent) -> Self {
         match event {
             HealthEvent::PodSeen(_)
+            | HealthEvent::NodeSeenNotReady(_)
             | HealthEvent::Sync(_)
             | HealthEvent::Synced(_)
             | HealthEvent::NodeUnknown(_)

@@ -77,7 +77,7 @@ impl<R: Recorder> World<R> {
         let it = &mut health.pods[pod];
         let home = &health.nodes[it.home];
         let wires = !health.settings.agent_wires_pods || home.learns();
-        if !it.awaits_kubelet(now) || !home.condition().reports() || !wires {
+        if !it.awaits_kubelet(now) || !home.condition().starts() || !wires {
             return;
         }
         it.is_heard_of();

@@ -62,8 +62,8 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_terminate(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let health = self.health();
         let condition = health.nodes[self.pods[pod].node].condition();
-        if !condition.reports() {
-            // Nobody is there to hear it; the object stays in state Terminating.
+        if !condition.reports() || condition.runtime_hung {
+            // Nobody is there to hear it, or to stop a container; the object stays in state Terminating.
             return;
         }
         let workload = &health.workloads[self.pods[pod].deployment].config;

@@ -171,7 +171,16 @@ impl<'a> Log<'a> {
                 self.note("node_unknown_first", now);
                 self.renote("node_unknown_last", now);
             }
+            Health::Node {
+                ready: NodeReady::False,
+                ..
+            } => self.note("node_ready_false", now),
             Health::Deleted { pod } if self.concerns(pod) => {
+                self.note("pods_evicted", now);
+                if let Some(tolerated) = self.set_up.toleration {
+                    // Nobody tells of the taint; its pods leave when they have tolerated it for this long.
+                    self.note("noexecute_taint", now - tolerated);
+                }
                 self.renote("last_old_pod_deleted", now);
                 self.note("pods_evicted_first_node", now);
                 self.renote("pods_evicted_last_node", now);

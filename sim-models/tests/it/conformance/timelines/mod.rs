@@ -24,9 +24,9 @@ const SEED: u64 = 2026;
 const REQUESTS: f64 = 9_000.0;
 
 /// Failure modes that this world models; the others are counted.
-const MODELLED: [&str; 15] = [
-    "FM1", "FM2", "FM3", "FM4", "FM5", "FM6", "FM9", "FM12", "FM13", "FM14", "FM15", "FM16",
-    "FM17", "FM18", "FM23",
+const MODELLED: [&str; 16] = [
+    "FM1", "FM2", "FM3", "FM4", "FM5", "FM6", "FM9", "FM10", "FM12", "FM13", "FM14", "FM15",
+    "FM16", "FM17", "FM18", "FM23",
 ];
 
 #[derive(Deserialize)]

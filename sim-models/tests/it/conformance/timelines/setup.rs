@@ -40,6 +40,8 @@ pub(super) struct Config {
     slow_share: Option<f64>,
     slow_by_s: Option<f64>,
     pleg_period_s: Option<f64>,
+    pleg_threshold_s: Option<f64>,
+    node_status_s: Option<f64>,
     container_start_s: Option<f64>,
     app_boot_s: Option<f64>,
     restart_works: Option<bool>,
@@ -123,6 +125,8 @@ pub(super) struct SetUp {
     pub(super) targets: Vec<u32>,
     /// Nodes whose service map counts.
     pub(super) nodes: Vec<usize>,
+    /// How long pods tolerate a lost node, in seconds.
+    pub(super) toleration: Option<f64>,
     /// Until when requests count, after the fault.
     pub(super) horizon: Option<SimDuration>,
 }
@@ -245,6 +249,7 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
     Some(SetUp {
         targets: targets(case, mode, &blueprint, &pods),
         nodes: nodes(case, mode),
+        toleration: config.toleration_s,
         blueprint,
         pods,
         horizon,
@@ -307,6 +312,12 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
     health.kubelet.start_container = Dist::Constant(seconds(start));
     if let Some(period) = config.pleg_period_s {
         health.kubelet.relist_period = seconds(period);
+    }
+    if let Some(threshold) = config.pleg_threshold_s {
+        health.kubelet.pleg_unhealthy_after = seconds(threshold);
+    }
+    if let Some(pause) = config.node_status_s {
+        health.kubelet.node_status_update_frequency = seconds(pause);
     }
     if config.kubernetes_minor.is_some_and(|minor| minor >= 35) {
         use sim_models::control::kubelet::RetryPoll;
@@ -444,6 +455,11 @@ fn fault(
             let node = NodeId(dead as u32);
             Some((What::Node(node, trouble), None, on(dead)))
         }
+        "FM10" => {
+            let node = config.faulty_node;
+            let what = What::Node(NodeId(node as u32), NodeTrouble::RuntimeHung);
+            Some((what, None, on(node)))
+        }
         "FM17" | "FM18" if config.replicas.is_some() => {
             let condition = if name == "FM17" {
                 PodCondition::Erroring(Erroring {
@@ -476,6 +492,7 @@ fn targets(case: &Case, mode: Mode, blueprint: &Blueprint, pods: &[PodId]) -> Ve
     match mode {
         Mode::Ip => pods.iter().map(|pod| pod.0).collect(),
         _ if !case.config.dead_nodes.is_empty() => dead.collect(),
+        Mode::InstanceCluster if case.fault == "FM10" => vec![case.config.faulty_node as u32],
         Mode::InstanceLocal => vec![blueprint.pods[pods[0]].node.0],
         Mode::InstanceCluster => Vec::new(),
     }
