@@ -58,7 +58,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "the size of the service map",
     ),
     ("deployments.*.rollout", "rollouts"),
-    ("deployments.*.server.on_sigterm", "termination"),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),
     ("services.*.type", "network load balancers"),

@@ -84,7 +84,7 @@ pub enum Selector {
         /// Which of the cluster's nodes, in the order of the node groups, from 0.
         index: u32,
     },
-    /// All nodes of a zone, at the same instant. The load balancer nodes of the zone go on.
+    /// All worker nodes of a zone, at the same instant. For its load balancer nodes see `LoadBalancerZone`.
     Zone {
         /// One of `cluster.zones`.
         name: String,

@@ -130,6 +130,7 @@ fn deployment() -> blueprint::Deployment {
             service_time: Dist::log_normal(SimDuration::from_millis(15), 1.0),
             keep_alive: None,
             check_time: SimDuration::ZERO,
+            on_sigterm: Default::default(),
             startup_time: Dist::Constant(SimDuration::ZERO),
             response_size: Size::from_bytes(1024),
         },

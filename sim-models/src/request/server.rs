@@ -79,11 +79,35 @@ pub struct Config {
     #[serde(default)]
     pub slow_start: Option<SlowStart>,
 
+    /// What the process does with its connections when it gets SIGTERM.
+    ///
+    /// Default: CloseListenerDrain.
+    /// Source: Kubernetes, "Pod Lifecycle", termination of pods: SIGTERM after preStop, SIGKILL at the end of the grace period. What lies
+    /// between is the program's own affair.
+    #[serde(default)]
+    pub on_sigterm: OnSigterm,
+
     /// Bytes of an answer's body.
     ///
     /// Default: "1KiB".
     #[serde(default = "default_response_size")]
     pub response_size: Size,
+}
+
+/// What a process does with its connections when it gets SIGTERM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnSigterm {
+    /// It closes its listener and its idle connections, and each of the others after its answer; then it ends: a server with a graceful
+    /// stop, such as Go's `http.Server.Shutdown`, or nginx whose image has `STOPSIGNAL SIGQUIT`.
+    #[default]
+    CloseListenerDrain,
+    /// It goes on until SIGKILL: process 1 of a container without a handler, or a shell that does not pass the signal on.
+    KeepServing,
+    /// It ends at once, and all its connections with it: a fast shutdown, such as nginx at SIGTERM. Requests in work are reset.
+    CloseAll,
+    /// It goes on accepting, and closes each connection after its answer, until SIGKILL: connections move to other pods, and nobody is
+    /// refused.
+    AnnounceClose,
 }
 
 /// How the workers of a pod are shared out.

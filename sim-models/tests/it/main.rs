@@ -20,6 +20,7 @@ mod patience;
 mod placement;
 mod rescheduling;
 mod selection;
+mod sigterm;
 mod slow_api;
 mod slow_start;
 mod spread;

@@ -46,6 +46,7 @@ pub(crate) fn server(workers: u32, service_time: Dist) -> server::Config {
         service_time,
         keep_alive: Some(KeepAlive::default()),
         check_time: SimDuration::from_millis(1),
+        on_sigterm: Default::default(),
         startup_time: Dist::Constant(SimDuration::ZERO),
         response_size: Size::from_bytes(1024),
     }

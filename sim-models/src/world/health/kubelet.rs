@@ -376,6 +376,10 @@ impl<R: Recorder> World<R> {
         let it = &mut self.health_mut().pods[pod];
         if let Process::Running { .. } = it.process {
             it.process = Process::Exited { at: now };
+            let closes = it.api.terminating && std::mem::replace(&mut it.listening, false);
+            if closes {
+                self.tell(now, observe::Health::Closed { pod });
+            }
             let seen = observe::Health::Process {
                 pod,
                 answers: false,
@@ -499,6 +503,7 @@ impl<R: Recorder> World<R> {
             answers_from,
         };
         it.listening = true;
+        it.announces_close = false;
         it.started = now;
         let lifetime = it.lifetime;
         for prober in it.workers.all() {

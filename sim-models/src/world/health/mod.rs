@@ -24,6 +24,7 @@ use crate::id::{
 use crate::observe::{self, Observation, Recorder};
 use crate::request::Request;
 use crate::request::node_port::Proxy;
+use crate::request::server::OnSigterm;
 
 mod agents;
 mod api;
@@ -124,6 +125,7 @@ struct GroupSettings {
 struct Workload {
     config: blueprint::Workload,
     check_time: SimDuration,
+    on_sigterm: OnSigterm,
     startup_time: Sampler,
 }
 
@@ -142,6 +144,7 @@ impl Health {
             workloads.push(Workload {
                 config: workload.clone(),
                 check_time: server.check_time,
+                on_sigterm: server.on_sigterm,
                 startup_time: sampler(
                     &server.startup_time,
                     &format!("deployments.{name}.server.startup_time"),
@@ -221,7 +224,8 @@ impl Health {
 
     /// Whether a pod's process accepts nothing new: it closes each connection after its answer.
     pub(super) fn is_leaving(&self, pod: PodId) -> bool {
-        !self.pods[pod].listening
+        let it = &self.pods[pod];
+        !it.listening || it.announces_close
     }
 
     /// The target that is next by weight, where some are in slow start or fail more often than their peers. `word` is a 32-bit uniform

@@ -21,6 +21,8 @@ pub(super) struct Pod {
     pub(super) process: Process,
     /// Whether the process accepts new connections; not after SIGTERM.
     pub(super) listening: bool,
+    /// It got SIGTERM, and closes each connection after its answer while it goes on accepting.
+    pub(super) announces_close: bool,
     /// The conditions in force, each with the fault it comes from; the last one counts.
     pub(super) conditions: Vec<(Option<FaultId>, PodCondition)>,
     /// It exits whenever it has lived this long.
@@ -191,6 +193,7 @@ impl Pod {
                 answers_from: SimTime::ZERO,
             },
             listening: true,
+            announces_close: false,
             conditions: Vec::new(),
             lifetime: None,
             down_until: SimTime::ZERO,
@@ -238,6 +241,7 @@ impl Pod {
         Self {
             process: Process::Gone,
             listening: false,
+            announces_close: false,
             noticed: false,
             ready: false,
             containers: false,

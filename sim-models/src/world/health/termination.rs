@@ -13,6 +13,7 @@ use crate::cluster::condition::PodCondition;
 use crate::control::node_lifecycle::Patience;
 use crate::id::{NodeId, PodId};
 use crate::observe::{self, Recorder};
+use crate::request::server::OnSigterm;
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
 
@@ -72,7 +73,7 @@ impl<R: Recorder> World<R> {
         plan(agenda, at, HealthEvent::Sigterm(pod));
     }
 
-    /// A pod's process gets SIGTERM: it closes its listener, and ends when its requests are done.
+    /// A pod's process gets SIGTERM. An orderly server closes its listener, and ends when its requests are done.
     pub(super) fn on_sigterm(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
         let deployment = self.pods[pod].deployment;
@@ -81,12 +82,25 @@ impl<R: Recorder> World<R> {
         if it.process == Process::Gone {
             return;
         }
-        it.listening = false;
         let hangs = it.condition() == PodCondition::Hanging;
+        let how = health.workloads[deployment].on_sigterm;
         let workload = &health.workloads[deployment].config;
         let grace = workload.termination_grace_period;
         let left = grace.saturating_sub(workload.pre_stop);
         let left = left.max(health.settings.kubelet.minimum_kill_grace);
+        match how {
+            OnSigterm::CloseListenerDrain => {}
+            OnSigterm::CloseAll if !hangs => return plan(agenda, now, HealthEvent::Exit(pod)),
+            // A process that hangs does not come to its handler.
+            OnSigterm::CloseAll | OnSigterm::KeepServing => {
+                return plan(agenda, now + left, HealthEvent::Exit(pod));
+            }
+            OnSigterm::AnnounceClose => {
+                self.health_mut().pods[pod].announces_close = true;
+                return plan(agenda, now + left, HealthEvent::Exit(pod));
+            }
+        }
+        self.health_mut().pods[pod].listening = false;
         self.tell(now, observe::Health::Closed { pod });
         // An orderly server closes its idle connections at once, and the others after their answer.
         self.close_connections(pod, now);
