@@ -1,4 +1,6 @@
-//! Inverse distribution functions that have no closed form, on the functions of `libm` alone.
+//! Inverse distribution functions that have no closed form, on functions that are the same on every platform.
+
+use super::elementary;
 
 /// The quantile of the standard normal distribution; relative error about 10⁻¹⁶.
 ///
@@ -12,7 +14,7 @@ pub(super) fn normal(p: f64) -> f64 {
         return q * polynomial(&A, r) / polynomial(&B, r);
     }
     let tail = if q < 0.0 { p } else { 1.0 - p };
-    let r = (-libm::log(tail)).sqrt();
+    let r = (-elementary::ln(tail)).sqrt();
     let magnitude = if r <= 5.0 {
         polynomial(&C, r - 1.6) / polynomial(&D, r - 1.6)
     } else {

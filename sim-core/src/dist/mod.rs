@@ -5,6 +5,7 @@
 //! the larger the unit, the longer the duration. So alternatives that draw the same unit stay comparable, whatever
 //! their distributions.
 
+mod elementary;
 #[cfg(feature = "serde")]
 mod form;
 mod inverse;

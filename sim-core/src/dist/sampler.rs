@@ -1,6 +1,8 @@
 //! A distribution ready to sample.
 
-use super::{Component, Dist, DistError, Empirical, LogNormal, Pareto, Weibull, inverse};
+use super::{
+    Component, Dist, DistError, Empirical, LogNormal, Pareto, Weibull, elementary, inverse,
+};
 use crate::stream::Unit;
 use crate::time::SimDuration;
 
@@ -66,7 +68,7 @@ impl Sampler {
             Law::Constant(value) => return *value,
             Law::Uniform { low, width } => low + width * u,
             Law::Exponential { mean } => mean * exponential(unit),
-            Law::LogNormal { mu, sigma } => libm::exp(mu + sigma * inverse::normal(u)),
+            Law::LogNormal { mu, sigma } => elementary::exp(mu + sigma * inverse::normal(u)),
             Law::Gamma { shape, scale } => scale * inverse::gamma(*shape, u),
             Law::Weibull {
                 scale,
@@ -75,7 +77,7 @@ impl Sampler {
             Law::Pareto {
                 scale,
                 inverse_alpha,
-            } => scale * libm::exp(exponential(unit) * inverse_alpha),
+            } => scale * elementary::exp(exponential(unit) * inverse_alpha),
             Law::Steps(steps) => return steps[place(steps, u)].1,
             Law::Lines(points) => on_line(points, u),
             Law::Mixture(parts) => return of_part(parts, unit),
@@ -153,7 +155,7 @@ fn rounded(nanos: f64) -> SimDuration {
 /// The quantile of the exponential distribution with mean 1, rising with the unit; `1 - u` is exact.
 #[inline]
 fn exponential(unit: Unit) -> f64 {
-    -libm::log(unit.complement().get())
+    -elementary::ln(unit.complement().get())
 }
 
 /// The first step that reaches above `u`.
