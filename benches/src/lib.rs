@@ -13,6 +13,7 @@
 //! whole ingress model draws as it always does: by address and inversion.
 
 pub mod balancer;
+pub mod command;
 pub mod draw;
 pub mod hold;
 pub mod mm8;

@@ -1,11 +1,10 @@
 //! `twohop-bench WORKLOAD key=value ...` runs one workload and prints one line of JSON.
 
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use sim_models::placement::Config;
-use twohop_bench::report::{Outcome, Stopwatch, line};
-use twohop_bench::{balancer, hold, mm8, phold, placement, rollout};
+use twohop_bench::command::{Options, answer, timed};
+use twohop_bench::{balancer, hold, mm8, phold, placement};
 
 const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w1  n=64 events=20000000 seed=1         hold model, n events planned
@@ -13,7 +12,6 @@ const USAGE: &str = "usage: twohop-bench WORKLOAD [key=value ...]
   w3  n=2000000 seed=1                    M/M/8, n customers
   w4  path=six secs=60 seed=1             balancer, nodes and pods; path: six, merged, arrival,
                                           full or full-fresh
-  w5  targets=instance seed=1             rolling update, 1,000 pods on 1,000 nodes; targets: instance, ip
   w6  nodes=1000 pods=10000 spread=soft   placement; spread: defaults, soft or hard";
 
 fn main() -> ExitCode {
@@ -22,19 +20,10 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match run(workload, &Options(pairs)) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}\n{USAGE}");
-            ExitCode::from(2)
-        }
-    }
+    answer(run(workload, Options(pairs)), USAGE)
 }
 
-fn run(workload: &str, options: &Options<'_>) -> Result<String, String> {
+fn run(workload: &str, options: Options<'_>) -> Result<String, String> {
     let seed = options.get("seed", 1)?;
     match workload {
         "w1" => {
@@ -58,39 +47,14 @@ fn run(workload: &str, options: &Options<'_>) -> Result<String, String> {
             );
             Ok(timed(workload, || balancer::run(path, secs, seed)))
         }
-        "w5" => {
-            let world = rollout::ready(options.get("targets", rollout::Targets::Instance)?);
-            Ok(timed(workload, || rollout::run(&world, seed)))
-        }
         "w6" => {
             let (nodes, pods) = (options.get("nodes", 1_000)?, options.get("pods", 10_000)?);
             let spread = options.get("spread", placement::Spread::Soft)?;
             let empty = placement::cluster(nodes, spread, Config::default());
             Ok(timed(workload, || placement::run(empty, pods)))
         }
-        _ => Err(format!("found the workload {workload}, expected w1 to w6")),
-    }
-}
-
-fn timed(workload: &str, run: impl FnOnce() -> Outcome) -> String {
-    let stopwatch = Stopwatch::start();
-    let outcome = run();
-    line(workload, &outcome, stopwatch.elapsed())
-}
-
-/// The `key=value` pairs of the command line.
-struct Options<'a>(&'a [String]);
-
-impl Options<'_> {
-    fn get<T: FromStr<Err: ToString>>(&self, key: &str, default: T) -> Result<T, String> {
-        let pair = self
-            .0
-            .iter()
-            .find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key));
-        pair.map_or(Ok(default), |(_, value)| {
-            value
-                .parse()
-                .map_err(|error: T::Err| format!("{key}={value}: {}", error.to_string()))
-        })
+        _ => Err(format!(
+            "found the workload {workload}, expected w1 to w4 or w6 (w5 is twohop-bench-rollout)"
+        )),
     }
 }
