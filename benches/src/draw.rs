@@ -15,14 +15,14 @@ pub fn stream(seed: u64) -> Stream {
 #[inline]
 pub fn exponential<R: Rng>(random: &mut R, mean: f64) -> SimDuration {
     let unit: f64 = Exp1.sample(random);
-    SimDuration::from_nanos((unit * mean) as u64)
+    SimDuration::from_nanos((unit * mean) as i64 as u64)
 }
 
 /// Lognormal in nanoseconds, by the ziggurat method; `mu` and `sigma` are those of the logarithm to base 2.
 #[inline]
 pub fn log_normal<R: Rng>(random: &mut R, mu: f64, sigma: f64) -> SimDuration {
     let normal: f64 = StandardNormal.sample(random);
-    SimDuration::from_nanos(libm::exp2(mu + sigma * normal) as u64)
+    SimDuration::from_nanos(libm::exp2(mu + sigma * normal) as i64 as u64)
 }
 
 /// A whole number in `0..n`.

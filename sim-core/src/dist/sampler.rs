@@ -149,7 +149,8 @@ impl Sampler {
 
 #[inline]
 fn rounded(nanos: f64) -> SimDuration {
-    SimDuration::from_nanos((nanos.min(LONGEST_NANOS) + 0.5) as u64)
+    // Processors convert to signed numbers; nothing here is negative.
+    SimDuration::from_nanos((nanos.min(LONGEST_NANOS) + 0.5) as i64 as u64)
 }
 
 /// The quantile of the exponential distribution with mean 1, rising with the unit; `1 - u` is exact.
