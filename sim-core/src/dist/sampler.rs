@@ -13,7 +13,7 @@ const NANOS_PER_SEC: f64 = 1e9;
 /// A distribution whose parameters are checked, ready to sample.
 ///
 /// One unit gives one duration, rounded to the nearest nanosecond, at most 10¹⁸ of them (31.7 years). The functions
-/// are those of `libm`, so a unit gives the same duration on every platform.
+/// are our own or those of `libm`, never the platform's, so a unit gives the same duration everywhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampler {
     law: Law,
