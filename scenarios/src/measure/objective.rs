@@ -22,8 +22,10 @@ use super::metric::Quantity;
 use super::quantity::{Applies, CONFIDENCE, Estimated};
 
 mod parse;
+mod problem;
+mod words;
 
-pub use parse::{ObjectiveError, Problem};
+pub use problem::{ObjectiveError, Problem};
 
 /// A sentence that must hold.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,107 +6,12 @@ use std::str::FromStr;
 use sim_core::SimDuration;
 use sim_models::quantity::{Rate, Size};
 
+use super::problem::{ObjectiveError, Problem};
+use super::words::Words;
 use super::{Comparison, Objective, When};
 use crate::measure::metric::Quantity;
 use crate::measure::quantity::{Applies, Unit};
 use crate::suggest;
-
-/// What is wrong with a sentence, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}")]
-pub struct ObjectiveError {
-    /// Bytes of the sentence that are wrong; empty at a place where something is missing.
-    pub at: Range<usize>,
-    /// What is wrong.
-    pub problem: Problem,
-    /// How to mend it, where that is known.
-    pub help: Option<String>,
-}
-
-/// What is wrong with a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// No comparison.
-    #[error(
-        "an objective compares a metric with a value: expected `<`, `<=`, `>` or `>=`, as in \"p99 latency < 200ms\""
-    )]
-    NoComparison,
-    /// Nothing before the comparison.
-    #[error("expected the name of a metric")]
-    NoMetric,
-    /// A metric that does not exist.
-    #[error("no metric is called {found:?}")]
-    UnknownMetric {
-        /// The name as written.
-        found: String,
-    },
-    /// Nothing after `of`.
-    #[error("expected the name of a service after `of`")]
-    NoService,
-    /// A metric that has no value for one Service.
-    #[error("{metric} is one number for the whole run: it has no value for one service")]
-    NotPerService {
-        /// The metric.
-        metric: &'static str,
-    },
-    /// Nothing after the comparison.
-    #[error("expected a value after `{comparison}`, such as {example}")]
-    NoValue {
-        /// The comparison.
-        comparison: &'static str,
-        /// A value of the right kind.
-        example: &'static str,
-    },
-    /// A value that is none, or of the wrong kind.
-    #[error("{found:?} is not a value of {metric}: expected {expected}, such as {example}")]
-    WrongValue {
-        /// The value as written.
-        found: String,
-        /// The metric.
-        metric: &'static str,
-        /// The kind of value.
-        expected: &'static str,
-        /// A value of that kind.
-        example: &'static str,
-    },
-    /// Something after the value that is no part of the grammar.
-    #[error(
-        "found {found:?} after the value: expected `in the worst WINDOW`, `after DURATION`, `before the first fault` or `in SHARE of replications`"
-    )]
-    UnknownPart {
-        /// The text.
-        found: String,
-    },
-    /// A share of replications that is none.
-    #[error("{found:?} is not a share of replications: expected a share above 0, such as 99%")]
-    WrongShare {
-        /// The text.
-        found: String,
-    },
-    /// A window or duration that is none.
-    #[error("{found:?} is not {expected}")]
-    WrongDuration {
-        /// The text.
-        found: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-}
-
-impl ObjectiveError {
-    fn new(at: Range<usize>, problem: Problem) -> Self {
-        Self {
-            at,
-            problem,
-            help: None,
-        }
-    }
-
-    fn with_help(self, help: Option<String>) -> Self {
-        Self { help, ..self }
-    }
-}
 
 impl FromStr for Objective {
     type Err = ObjectiveError;
@@ -137,86 +42,6 @@ impl FromStr for Objective {
             when,
             in_share,
         })
-    }
-}
-
-/// A part of a sentence that knows where it stands.
-#[derive(Clone)]
-struct Words<'a> {
-    text: &'a str,
-    range: Range<usize>,
-}
-
-impl<'a> Words<'a> {
-    fn as_str(&self) -> &'a str {
-        &self.text[self.range.clone()]
-    }
-
-    /// The same without blanks around it.
-    fn trimmed(&self) -> Self {
-        let inner = self.as_str();
-        let start = self.range.start + (inner.len() - inner.trim_start().len());
-        let end = (self.range.end - (inner.len() - inner.trim_end().len())).max(start);
-        Self {
-            text: self.text,
-            range: start..end,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.range.is_empty()
-    }
-
-    /// What follows these words, in any case and with any blanks between them; `None` where something else stands.
-    fn after(&self, words: &str) -> Option<Self> {
-        let mut rest = self.trimmed();
-        for word in words.split(' ') {
-            let found = rest.first();
-            if !found.as_str().eq_ignore_ascii_case(word) {
-                return None;
-            }
-            rest = Self {
-                text: self.text,
-                range: found.range.end..rest.range.end,
-            }
-            .trimmed();
-        }
-        Some(rest)
-    }
-
-    /// Whether this is a word, in any case.
-    fn says(&self, word: &str) -> bool {
-        self.as_str().eq_ignore_ascii_case(word)
-    }
-
-    /// The last word, and what stands before it.
-    fn split_last(&self) -> (Self, Self) {
-        let trimmed = self.trimmed();
-        let mut chars = trimmed.as_str().char_indices();
-        let blank = chars.rfind(|(_, char)| char.is_whitespace());
-        let start = blank.map_or(0, |(at, char)| at + char.len_utf8());
-        let start = trimmed.range.start + start;
-        let part = |range| Self {
-            text: self.text,
-            range,
-        };
-        (
-            part(trimmed.range.start..start).trimmed(),
-            part(start..trimmed.range.end),
-        )
-    }
-
-    /// The first word.
-    fn first(&self) -> Self {
-        let trimmed = self.trimmed();
-        let length = trimmed
-            .as_str()
-            .find(char::is_whitespace)
-            .unwrap_or(trimmed.range.len());
-        Self {
-            text: self.text,
-            range: trimmed.range.start..trimmed.range.start + length,
-        }
     }
 }
 
