@@ -1,7 +1,7 @@
 //! What need a scenario not say when nothing but its placement is asked for?
 
 use crate::source::Span;
-use crate::tree::{Entry, Field, Name, Node, Value};
+use crate::tree::{Entry, Field, Node, Value};
 
 /// The tree with what is required and does not decide where pods lie: no clients, no services, a load balancer without target
 /// groups, and some server in every deployment. What is written stays.
@@ -9,15 +9,15 @@ pub(crate) fn filled_in(tree: &Node) -> Node {
     let mut tree = tree.clone();
     let span = tree.spot();
     let nothing = || at(span, Value::Map(Vec::new()));
-    let load_balancer = Value::Struct(vec![field(span, "target_groups", nothing())]);
+    let load_balancer = Value::Struct(vec![Field::new(span, "target_groups", nothing())]);
     add_missing(&mut tree, "services", nothing());
     add_missing(&mut tree, "clients", nothing());
     add_missing(&mut tree, "load_balancer", at(span, load_balancer));
     for deployment in deployments(&mut tree) {
         let span = deployment.spot();
         let server = Value::Struct(vec![
-            field(span, "workers", at(span, Value::Integer(1))),
-            field(
+            Field::new(span, "workers", at(span, Value::Integer(1))),
+            Field::new(
                 span,
                 "service_time",
                 at(span, Value::Text("1ms".to_owned())),
@@ -32,24 +32,13 @@ fn at(span: Span, value: Value) -> Node {
     Node { span, value }
 }
 
-fn field(span: Span, name: &str, value: Node) -> Field {
-    let text = name.to_owned();
-    Field {
-        name: Name { span, text },
-        value,
-    }
-}
-
 /// Writes a field into a struct that lacks it.
 fn add_missing(holder: &mut Node, name: &str, value: Node) {
     let span = holder.spot();
-    if matches!(&holder.value, Value::Tuple(items) if items.is_empty()) {
-        holder.value = Value::Struct(Vec::new());
-    }
-    if let Value::Struct(fields) = &mut holder.value
+    if let Some(fields) = holder.fields_mut()
         && fields.iter().all(|field| field.name.text != name)
     {
-        fields.push(field(span, name, value));
+        fields.push(Field::new(span, name, value));
     }
 }
 

@@ -28,3 +28,4 @@ pub mod scenario;
 pub mod source;
 pub mod suggest;
 pub mod tree;
+pub mod version;

@@ -18,6 +18,7 @@ use crate::scenario::Scenario;
 use crate::source::{SourceId, Sources};
 use crate::suggest::listed;
 use crate::tree::{Node, Value};
+use crate::version;
 
 /// What alternatives and sweeps may change: the system, not the experiment.
 const SYSTEM: [&str; 6] = [
@@ -146,10 +147,12 @@ fn read(
 
 impl Purpose {
     fn decode(self, tree: &Node) -> Result<Scenario, Vec<Diagnostic>> {
-        match self {
-            Self::Run => decode(tree),
-            Self::Placement => decode(&filled_in(tree)),
-        }
+        let mut tree = match self {
+            Self::Run => tree.clone(),
+            Self::Placement => filled_in(tree),
+        };
+        version::fill_in(&mut tree);
+        decode(&tree)
     }
 }
 

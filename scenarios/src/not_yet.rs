@@ -7,7 +7,6 @@
 pub const NOT_YET: &[(&str, &str)] = &[
     ("prices", "prices and cost"),
     ("outputs", "recorded flows and metric periods"),
-    ("cluster.versions", "presets of defaults by version"),
     (
         "cluster.cloud_node_controller",
         "nodes deleted by the cloud",
@@ -57,7 +56,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
     ),
-    ("deployments.*.rollout", "rollouts"),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),
     ("services.*.type", "network load balancers"),

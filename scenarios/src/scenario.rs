@@ -27,6 +27,7 @@ use sim_models::world::blueprint::DEFAULT_EVENT_BUDGET;
 
 use crate::auto::Auto;
 use crate::named::Named;
+use crate::version::Versions;
 
 /// The version of the file format that this program reads.
 pub const FORMAT: u32 = 1;
@@ -139,6 +140,10 @@ pub struct Cluster {
     /// Default: VpcCni.
     #[serde(default)]
     pub network: Network,
+
+    /// Versions of the components. What a version does by default holds for every field that is not written; a field that is written wins.
+    #[serde(default)]
+    pub versions: Versions,
 
     /// Names of the availability zones.
     ///

@@ -145,11 +145,42 @@ impl Node {
         }
     }
 
+    /// The fields that stand here; empty round brackets become a struct without fields. `None` where something else stands.
+    pub(crate) fn fields_mut(&mut self) -> Option<&mut Vec<Field>> {
+        if matches!(&self.value, Value::Tuple(items) if items.is_empty()) {
+            self.value = Value::Struct(Vec::new());
+        }
+        match &mut self.value {
+            Value::Struct(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
     /// An empty struct at a place.
     pub fn empty_struct(span: Span) -> Node {
         Node {
             span,
             value: Value::Struct(Vec::new()),
+        }
+    }
+}
+
+impl Name {
+    /// A name that stands for something at a place.
+    pub(crate) fn new(span: Span, text: &str) -> Self {
+        Self {
+            span,
+            text: text.to_owned(),
+        }
+    }
+}
+
+impl Field {
+    /// A field that is read as if it stood at a place.
+    pub(crate) fn new(span: Span, name: &str, value: Node) -> Self {
+        Self {
+            name: Name::new(span, name),
+            value,
         }
     }
 }

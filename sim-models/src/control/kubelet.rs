@@ -67,6 +67,18 @@ pub struct Config {
     /// Source: Kubernetes up to 1.34 `pkg/kubelet/prober/prober_manager.go`; false from 1.35 on.
     pub restart_flips_ready: bool,
 
+    /// Whether a probe that is set off by something else than its clock, as by a container's start, begins the grid of its ticks anew.
+    ///
+    /// Default: true.
+    /// Source: Kubernetes 1.32 and later, `pkg/kubelet/prober/worker.go` (kubernetes/kubernetes#119089); false before.
+    pub manual_probe_moves_grid: bool,
+
+    /// Whether a container is looked at as soon as the kubelet has started it, and not at the next tick of `relist_period`.
+    ///
+    /// Default: false.
+    /// Source: Kubernetes 1.36 `pkg/kubelet/pleg/generic.go`: true from then on.
+    pub relist_on_sync: bool,
+
     /// Time between two renewals of a node's lease, times U(1, 1.04).
     ///
     /// Range: above 0. Default: "10s".
@@ -137,6 +149,8 @@ impl Default for Config {
             minimum_kill_grace: SimDuration::from_secs(2),
             crash_loop: CrashLoop::default(),
             restart_flips_ready: true,
+            manual_probe_moves_grid: true,
+            relist_on_sync: false,
             lease_renew: SimDuration::from_secs(10),
         }
     }

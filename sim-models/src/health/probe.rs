@@ -16,7 +16,8 @@ use super::threshold::{Streak, verdict};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Path of the HTTP GET; a status of 200 to 399 is a success.
+    /// Path of the HTTP GET; a status of 200 to 399 is a success. Known by name only: which answers a broken pod gives to probes is said by
+    /// `checks` of the fault (`Erroring`).
     ///
     /// Default: "/".
     /// Source: Kubernetes API v1, `Probe.httpGet`.
@@ -40,13 +41,14 @@ pub struct Config {
     /// Source: Kubernetes API v1, `Probe.timeoutSeconds`.
     pub timeout: SimDuration,
 
-    /// Successes in a row that make a container ready again.
+    /// Successes in a row after which the probe passes again: a readiness probe makes the container ready.
     ///
     /// Range: 1 and up; 1 for liveness and startup. Default: 1.
     /// Source: Kubernetes API v1, `Probe.successThreshold`.
     pub success_threshold: NonZeroU32,
 
-    /// How many consecutive failures make a container unready.
+    /// Failures in a row after which the probe fails: a readiness probe makes the container unready, a liveness or startup probe has it
+    /// killed and started again.
     ///
     /// Range: 1 and up. Default: 3.
     /// Source: Kubernetes API v1, `Probe.failureThreshold`.

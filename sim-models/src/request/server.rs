@@ -54,7 +54,7 @@ pub struct Config {
     /// Required: a distribution like LogNormal(mean: "12ms", cv: 1.0), or a fixed time.
     pub service_time: Dist,
 
-    /// When the server closes a connection.
+    /// When the server closes a connection. What is not given here is as `software` does it.
     ///
     /// Default: as `software` does.
     #[serde(default)]
@@ -162,12 +162,12 @@ impl SlowStart {
 pub struct KeepAlive {
     /// After this long without a request; "0s" closes after each answer.
     ///
-    /// Default: never.
+    /// Default: as `software` does; never with Go and Custom.
     pub timeout: Option<SimDuration>,
 
     /// After this many requests.
     ///
-    /// Range: 1 and up. Default: no limit.
+    /// Range: 1 and up. Default: as `software` does; no limit with NodeJs, Go, Envoy, Gunicorn, Uvicorn and Custom.
     pub max_requests: Option<std::num::NonZeroU64>,
 }
 
@@ -199,6 +199,14 @@ pub enum Software {
     ///
     /// Source: Envoy `common_http_protocol_options.idle_timeout`.
     Envoy,
+    /// Gunicorn with worker threads: 2 s.
+    ///
+    /// Source: Gunicorn settings, `keepalive`.
+    Gunicorn,
+    /// Uvicorn: 5 s.
+    ///
+    /// Source: Uvicorn settings, `--timeout-keep-alive`.
+    Uvicorn,
     /// Something else: no limits unless `keep_alive` says so.
     Custom,
 }
@@ -206,7 +214,7 @@ pub enum Software {
 /// What a request meets at a full server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WhenFull {
-    /// Silence: it is sent again after 1, 3 and 7 s, then the load balancer gives up (504 after 10 s).
+    /// Silence: the first packet is sent again as the load balancer's `syn_retransmit` says, until its `connect_timeout` (504).
     #[default]
     Drop,
     /// A reset: the load balancer answers 502.
@@ -231,6 +239,8 @@ impl Software {
             Self::Tomcat => limits(Some(60), Some(100)),
             Self::Go | Self::Custom => limits(None, None),
             Self::Envoy => limits(Some(3600), None),
+            Self::Gunicorn => limits(Some(2), None),
+            Self::Uvicorn => limits(Some(5), None),
         }
     }
 }
@@ -238,8 +248,14 @@ impl Software {
 impl Config {
     /// The keep-alive limits in force.
     pub fn keep_alive(&self) -> KeepAlive {
-        self.keep_alive
-            .unwrap_or_else(|| self.software.keep_alive())
+        let (own, usual) = (
+            self.keep_alive.unwrap_or_default(),
+            self.software.keep_alive(),
+        );
+        KeepAlive {
+            timeout: own.timeout.or(usual.timeout),
+            max_requests: own.max_requests.or(usual.max_requests),
+        }
     }
 }
 
@@ -392,11 +408,41 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_may_override_its_softwares_keep_alive() {
-        assert_eq!(
-            Software::Nginx.keep_alive().timeout,
-            Some(SimDuration::from_secs(75))
-        );
-        assert_eq!(Software::Custom.keep_alive(), KeepAlive::default());
+    fn each_part_of_a_softwares_keep_alive_may_be_overridden() {
+        let of = |software, timeout: Option<u64>, max_requests| {
+            let timeout = timeout.map(SimDuration::from_secs);
+            let keep_alive = KeepAlive {
+                timeout,
+                max_requests: std::num::NonZeroU64::new(max_requests),
+            };
+            let config = Config {
+                software,
+                workers: NonZeroU32::MIN,
+                discipline: Discipline::Fifo,
+                slow_start: None,
+                queue: default_queue(),
+                when_full: WhenFull::Drop,
+                service_time: Dist::Constant(SimDuration::ZERO),
+                keep_alive: Some(keep_alive),
+                check_time: default_check_time(),
+                startup_time: default_startup_time(),
+                response_size: default_response_size(),
+            };
+            let KeepAlive {
+                timeout,
+                max_requests,
+            } = config.keep_alive();
+            (
+                timeout.map(SimDuration::as_nanos),
+                max_requests.map_or(0, |it| it.get()),
+            )
+        };
+        // nginx: 75 s and 1000 requests.
+        let seconds = |secs: u64| Some(secs * 1_000_000_000);
+        assert_eq!(of(Software::Nginx, None, 0), (seconds(75), 1000));
+        assert_eq!(of(Software::Nginx, Some(65), 0), (seconds(65), 1000));
+        assert_eq!(of(Software::Nginx, None, 100), (seconds(75), 100));
+        assert_eq!(of(Software::Custom, Some(65), 0), (seconds(65), 0));
+        assert_eq!(of(Software::Go, None, 0), (None, 0));
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use sim_core::{Dist, SimDuration};
+use sim_core::{Dist, SimDuration, SimTime};
+use sim_models::fault::{Fault, What};
 use sim_models::id::{NodeId, PodId, ServiceId};
 use sim_models::quantity::Rate;
 use sim_models::request::node_port::{Mode as KubeProxyMode, Proxy, SeenAtPod};
 use sim_models::request::select::ipvs::Scheduler;
 use sim_models::request::{Hop, Outcome, Request};
 use sim_models::world::Blueprint;
+use sim_models::world::blueprint::Health;
 
 use crate::support::{self, Mode, Requests};
 
@@ -131,6 +133,46 @@ fn under_local_kube_proxy_drops_where_cilium_refuses() {
     for mode in [KubeProxyMode::Iptables, KubeProxyMode::Nftables] {
         assert_eq!(outcomes(kube_proxy(mode)), BTreeSet::from(late));
     }
+}
+
+#[test]
+fn what_a_node_without_endpoints_answers_follows_its_service_map() {
+    // Two pods on two nodes, under Local; the first is taken out of the Service at 10 s, and the second at 30 s. By 20 s each node
+    // knows of the first change, by 40 s of the second: the first node is silent as long as the other has an endpoint, and
+    // refuses as soon as nobody has, as a Service without any endpoint does.
+    let mut blueprint = world(
+        &[1, 1],
+        Mode::InstanceLocal,
+        kube_proxy(KubeProxyMode::Nftables),
+    );
+    let mut health = Health::new(1, 1);
+    for (pod, from) in [(PodId(0), 10), (PodId(1), 30)] {
+        health.faults.push(Fault {
+            what: What::Unselect(vec![pod]),
+            from: SimTime::from_secs(from),
+            until: None,
+        });
+    }
+    blueprint.health = Some(Box::new(health));
+    // Slow enough for the kernel to let every refusal out.
+    for population in blueprint.populations.iter_mut() {
+        population.config.arrivals = support::poisson(1.0);
+    }
+    for group in blueprint.target_groups.iter_mut() {
+        group.nodes = Some(vec![NodeId(0)]);
+    }
+    let requests = requests(&blueprint);
+    let outcomes = |from, until| {
+        let dialled = requests.iter().filter(|it| {
+            let sent = it.at(Hop::Sent);
+            SimTime::from_secs(from) <= sent && sent < SimTime::from_secs(until)
+        });
+        dialled.map(|it| it.outcome).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(outcomes(0, 10), BTreeSet::from([Outcome::Ok]));
+    // SYNs are repeated until 10 s after the first: those of the last ten seconds may meet what comes after.
+    assert_eq!(outcomes(20, 22), BTreeSet::from([Outcome::ConnectTimeout]));
+    assert_eq!(outcomes(40, 60), BTreeSet::from([Outcome::NodeRefused]));
 }
 
 #[test]

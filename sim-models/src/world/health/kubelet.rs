@@ -48,10 +48,12 @@ impl<R: Recorder> World<R> {
         self.probe(id, agenda);
     }
 
-    /// Something makes a prober try at once; its grid starts anew.
-    ///
-    /// Source: Kubernetes 1.32 and later, `pkg/kubelet/prober/worker.go` (kubernetes/kubernetes#119089).
+    /// Something makes a prober try at once; its grid starts anew where `manual_probe_moves_grid` says so.
     fn trigger(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health();
+        if !health.settings.kubelet.manual_probe_moves_grid && !health.probers[id].ended {
+            return self.probe(id, agenda);
+        }
         let probe = &mut self.health_mut().probers[id];
         probe.next_tick = agenda.now();
         plan(agenda, probe.next_tick, HealthEvent::Probe(id));
@@ -513,6 +515,10 @@ impl<R: Recorder> World<R> {
         plan(agenda, answers_from, HealthEvent::Answer(pod));
         if let Some(lifetime) = lifetime {
             plan(agenda, now + lifetime, HealthEvent::Exit(pod));
+        }
+        if self.health().settings.kubelet.relist_on_sync {
+            self.health_mut().pods[pod].relist_at = Some(now);
+            return plan(agenda, now, HealthEvent::Relist(pod));
         }
         self.plan_relist(pod, agenda);
     }

@@ -4,6 +4,7 @@ use sim_core::{Agenda, SimTime};
 
 use super::pod::Process;
 use crate::cluster::condition::PodCondition;
+use crate::cluster::service::TrafficPolicy;
 use crate::id::{NodeId, PodId, RequestId, TargetGroupId, UpstreamId};
 use crate::observe::Recorder;
 use crate::request::icmp::RateLimit;
@@ -114,7 +115,11 @@ impl<R: Recorder> World<R> {
         let sent = self.requests[id].at(Hop::Sent);
         let Some(backend) = self.backend(id, node, service, now) else {
             let load_balancer_node = self.requests[id].load_balancer_node;
-            let elsewhere = !self.services[service].endpoints.all().is_empty();
+            let version = self.believed(service, node, now);
+            let all = self
+                .health()
+                .backends(service, version, node, TrafficPolicy::Cluster);
+            let elsewhere = !all.is_empty();
             let is_refused = self.proxy.no_backend_response(elsewhere) == NoBackendResponse::Reject
                 && self.icmp_unreachable == IcmpUnreachable::Refuse;
             let sends = |limit: &mut RateLimit| limit.allows(now, node, load_balancer_node);
