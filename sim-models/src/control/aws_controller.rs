@@ -2,8 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::{Dist, SimDuration, SimTime};
+use sim_core::{Dist, SimDuration};
 
+use super::bucket::Bucket;
 use crate::health::log_normal;
 use crate::quantity::Rate;
 
@@ -98,6 +99,13 @@ pub struct Api {
     /// Range: 1 and up. Default: 20.
     /// Source: AWS Load Balancer Controller `pkg/aws/throttle`.
     pub burst: u32,
+}
+
+impl Api {
+    /// From which every Register and Deregister call takes a token.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::new(self.rate, self.burst.max(1))
+    }
 }
 
 impl Default for Api {
@@ -223,46 +231,12 @@ pub fn chosen<T: Copy>(candidates: &[(T, Registration)], fail_open: bool) -> Vec
     registered
 }
 
-/// The bucket from which every Register and Deregister call takes a token.
-#[derive(Clone, Debug)]
-pub struct Bucket {
-    per_token: SimDuration,
-    burst: u32,
-    /// When the bucket would be full again.
-    full_at: SimTime,
-}
-
-impl Bucket {
-    /// A full bucket.
-    pub fn new(api: &Api) -> Self {
-        Self::of(api.rate, api.burst.max(1))
-    }
-
-    /// A full bucket of so many tokens, which come back at this rate.
-    pub fn of(rate: Rate, burst: u32) -> Self {
-        Self {
-            per_token: SimDuration::from_secs_f64(1.0 / rate.as_per_second()),
-            burst,
-            full_at: SimTime::ZERO,
-        }
-    }
-
-    /// Takes a token: returns when it is there.
-    ///
-    /// Source: golang.org/x/time/rate, as used by `pkg/aws/throttle`.
-    pub fn take(&mut self, now: SimTime) -> SimTime {
-        let full_at = self.full_at.max(now) + self.per_token;
-        self.full_at = full_at;
-        let room = self.per_token * u64::from(self.burst);
-        SimTime::from_nanos(full_at.as_nanos().saturating_sub(room.as_nanos())).max(now)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use NodeReady::{False, True, Unknown};
     use Registration::{Deregistered, LastResort, Registered};
+    use sim_core::SimTime;
 
     #[test]
     fn which_pods_are_registered() {
@@ -324,10 +298,10 @@ mod tests {
     #[test]
     fn a_hundred_calls_at_once_take_twenty_seconds() {
         // Burst 20, then 4 per second: (100 - 20) / 4 = 20 s.
-        let mut bucket = Bucket::new(&Api::default());
+        let mut bucket = Api::default().bucket();
         let last = (0..100).map(|_| bucket.take(SimTime::ZERO)).last();
         assert_eq!(last, Some(SimTime::ZERO + SimDuration::from_secs(20)));
-        let mut bucket = Bucket::new(&Api::default());
+        let mut bucket = Api::default().bucket();
         assert!((0..20).all(|_| bucket.take(SimTime::ZERO) == SimTime::ZERO));
     }
 }

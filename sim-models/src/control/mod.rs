@@ -4,6 +4,7 @@
 
 pub mod autoscaler;
 pub mod aws_controller;
+pub mod bucket;
 pub mod deployment;
 pub mod disruption;
 pub mod int_or_percent;

@@ -33,7 +33,7 @@ pub struct Config {
     /// Marking one pod of a lost node as not ready; one after the other.
     ///
     /// Range: above 0; plausible 5 to 50 ms. Default: "10ms".
-    /// Assumption: within the controller's 20 writes per second and its burst of 30.
+    /// Assumption: one request, after those that `cluster.controller_manager.qps` and its `burst` let through.
     pub mark_pod: SimDuration,
 
     /// NoExecute taints per second in a zone.

@@ -1,8 +1,13 @@
 //! The control plane itself: how long its requests take, and until when everybody is back after an outage.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
+
+use super::bucket::Bucket;
+use crate::quantity::Rate;
 
 /// What a request to the API server takes beyond what its sender's own delay holds, where nothing else is said: nothing.
 pub fn api_latency() -> Dist {
@@ -52,6 +57,19 @@ pub struct ControllerManager {
     /// Source: kube-controller-manager, `--leader-elect-renew-deadline`.
     pub renew_deadline: SimDuration,
 
+    /// Requests a second that each controller sends to the API server after a burst: the ReplicaSet controller creates and deletes pods, the node
+    /// lifecycle controller marks pods of lost nodes.
+    ///
+    /// Range: above 0. Default: "20/s".
+    /// Source: kube-controller-manager, `--kube-api-qps`.
+    pub qps: Rate,
+
+    /// Requests of a controller that may follow each other at once.
+    ///
+    /// Range: 1 and up. Default: 30.
+    /// Source: kube-controller-manager, `--kube-api-burst`.
+    pub burst: NonZeroU32,
+
     /// From the loss of the leader, or the end of an outage that it did not outlive, until its successor works.
     ///
     /// Range: 0 and up. Default: Uniform("16s", "22s").
@@ -63,8 +81,17 @@ impl Default for ControllerManager {
     fn default() -> Self {
         Self {
             renew_deadline: SimDuration::from_secs(10),
+            qps: Rate::per_second(20.0).expect("20 a second is a rate"),
+            burst: NonZeroU32::new(30).expect("30 is above 0"),
             takeover: uniform(16, 22),
         }
+    }
+}
+
+impl ControllerManager {
+    /// What one controller may send; each has its own.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::new(self.qps, self.burst.get())
     }
 }
 

@@ -424,6 +424,7 @@ mod tests {
                 when_full: WhenFull::Drop,
                 service_time: Dist::Constant(SimDuration::ZERO),
                 keep_alive: Some(keep_alive),
+                on_sigterm: Default::default(),
                 check_time: default_check_time(),
                 startup_time: default_startup_time(),
                 response_size: default_response_size(),

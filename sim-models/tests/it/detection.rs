@@ -334,6 +334,22 @@ fn a_silent_node_is_given_up_after_ten_passes() {
 }
 
 #[test]
+fn many_pods_of_a_dead_node_wait_for_the_controllers_client() {
+    // Source: kube-controller-manager, 20 requests a second and 30 at once. Of 100 pods the k-th waits for its token until (k - 30) / 20 s
+    // after the node is given up, and its mark takes 10 ms more: the last is marked at 3.51 s, the first at 0.01 s.
+    let (blueprint, mut health) = quiet(&[100], Mode::InstanceCluster, 100.0);
+    health
+        .faults
+        .push(fault(What::Node(NodeId(0), NodeTrouble::Crash), None));
+    let marked = |seen: Seen<'_>| matches!(seen, Seen::Ready { ready: false, .. });
+    for times in times(&blueprint, &health, 3, marked) {
+        assert_eq!(times.len(), 100);
+        let span = times[99] - times[0];
+        assert!((span - 3.5).abs() < 1e-6, "{span}");
+    }
+}
+
+#[test]
 fn pods_of_a_dead_node_are_deleted_five_minutes_after_it_is_given_up() {
     // Source: Kubernetes 1.34 `plugin/pkg/admission/defaulttolerationseconds`: both NoExecute taints are tolerated for 300 s: 340 to 355 s,
     // 347.8 s on average, after the crash. The taint's queue is polled every 0.1 s. The second node is in order: where none is, nothing is evicted.

@@ -7,6 +7,7 @@ use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::{Erroring, PodCondition};
 use sim_models::control::autoscaler;
 use sim_models::control::disruption::{self, Drain};
+use sim_models::control::int_or_percent::IntOrPercent;
 use sim_models::fault::{Fault, NodeTrouble, What};
 use sim_models::health::probe;
 use sim_models::id::{DeploymentId, NodeId, PopulationId};
@@ -42,6 +43,49 @@ fn rollout(seconds: u64, condition: PodCondition) -> Blueprint {
     }
     blueprint.health = Some(Box::new(health));
     blueprint
+}
+
+/// When pods are created, in seconds.
+#[derive(Default)]
+struct Created(Vec<f64>);
+
+impl Recorder for Created {
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        if let Observation::Health(Seen::Created { .. }) = seen {
+            self.0.push(now.as_nanos() as f64 / 1e9);
+        }
+    }
+}
+
+#[test]
+fn a_wide_rollout_waits_for_the_controllers_client() {
+    // Source: kube-controller-manager, 20 requests a second and 30 at once. All 100 new pods are wanted at once: 30 are created then, and one
+    // each 50 ms after that, the last 70 / 20 = 3.5 s after the first. The last pods wait for no other: 100 % surge, and none unavailable.
+    let server = support::server(16, Dist::Constant(SimDuration::from_millis(5)));
+    let clients = support::clients(support::poisson(2.0));
+    let mut blueprint = support::world(&[50, 50], Mode::InstanceCluster, server, clients);
+    blueprint.run.length = SimDuration::from_secs(20);
+    let mut health = Health::new(1, 1);
+    health.spares = vec![DeploymentId(0); 100];
+    health.faults.push(Fault {
+        what: What::RollOut(DeploymentId(0), PodCondition::Refusing),
+        from: at(BEGIN),
+        until: None,
+    });
+    for workload in health.workloads.iter_mut() {
+        let update = &mut workload.strategy.rolling_update;
+        update.max_surge = IntOrPercent::Percent(100);
+        update.max_unavailable = IntOrPercent::Int(0);
+        workload.readiness_probe = Some(probe::Config::default());
+    }
+    blueprint.health = Some(Box::new(health));
+    let created = support::run(&blueprint, SEED, 0, Created::default());
+    let created = created.recorder.0;
+    assert_eq!(created.len(), 100);
+    let after = |k: usize| created[k] - created[0];
+    assert!(after(29) < 1e-9, "{}", after(29));
+    assert!((after(30) - 0.05).abs() < 1e-9, "{}", after(30));
+    assert!((after(99) - 3.5).abs() < 1e-9, "{}", after(99));
 }
 
 /// The states of rolling updates, with the seconds at which they began.

@@ -35,6 +35,13 @@ pub(super) struct ReplicaSets {
     pub(super) rollout: Option<Rollout>,
 }
 
+/// What the ReplicaSet controller asks of the API server.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Delete(PodId),
+    Create { new: bool },
+}
+
 impl ReplicaSets {
     /// Another number of replicas is wanted.
     pub(super) fn resize(&mut self, limits: Limits) {
@@ -145,19 +152,40 @@ impl<R: Recorder> World<R> {
         let all: Vec<PodId> = old.iter().chain(&new).copied().collect();
         let mut leaving = self.surplus(&old, next.0, &all, now);
         leaving.extend(self.surplus(&new, next.1, &all, now));
-        for pod in leaving {
-            self.on_delete(pod, agenda);
-        }
-        for _ in new.len() as u32..next.1 {
-            self.create_pod(id, true, agenda);
-        }
-        for _ in old.len() as u32..next.0 {
-            self.create_pod(id, false, agenda);
+        let (missing_new, missing_old) = (
+            next.1.saturating_sub(new.len() as u32),
+            next.0.saturating_sub(old.len() as u32),
+        );
+        let writes = leaving.into_iter().map(Write::Delete);
+        let writes = writes.chain((0..missing_new).map(|_| Write::Create { new: true }));
+        let writes = writes.chain((0..missing_old).map(|_| Write::Create { new: false }));
+        for write in writes {
+            if !self.may_write(id, agenda) {
+                break;
+            }
+            match write {
+                Write::Delete(pod) => self.on_delete(pod, agenda),
+                Write::Create { new } => self.create_pod(id, new, agenda),
+            }
         }
         if changed {
             self.wake_deployment(id, agenda);
         }
         self.look_at_rollout(id, agenda);
+    }
+
+    /// Whether the ReplicaSet controller may send a request now. If not, it goes on as soon as it may.
+    fn may_write(&mut self, id: DeploymentId, agenda: &mut Agenda<'_, Event>) -> bool {
+        let now = agenda.now();
+        let health = self.health_mut();
+        let at = health.writes.next(now);
+        if at <= now {
+            health.writes.take(now);
+            return true;
+        }
+        health.replica_sets[id].syncs_at = Some(at);
+        plan(agenda, at, HealthEvent::SyncDeployment(id));
+        false
     }
 
     /// The pods of the old and of the new ReplicaSet that are not being deleted.
@@ -175,8 +203,8 @@ impl<R: Recorder> World<R> {
     /// The pods of a ReplicaSet above a number, in the order in which it deletes; `all` are those of the whole Deployment.
     ///
     /// Source: Kubernetes 1.34 `pkg/controller/controller_utils.go`, `ActivePodsWithRanks`: those without a node first, then those
-    /// that are not ready, those with more fellows of the Deployment on their node, those that run for less long (by powers of two), and
-    /// then by unique name.
+    /// that are not ready, those with more fellows of the Deployment on their node, those that have been ready for less long (by powers of
+    /// two), and then by unique name.
     fn surplus(&self, pods: &[PodId], keep: u32, all: &[PodId], now: SimTime) -> Vec<PodId> {
         let excess = pods.len().saturating_sub(keep as usize);
         if excess == 0 {
@@ -189,7 +217,8 @@ impl<R: Recorder> World<R> {
         order.sort_by_cached_key(|&pod| {
             let it = &health.pods[pod];
             let more = std::cmp::Reverse(fellows[self.pods[pod].node]);
-            let age = now.saturating_since(it.started).as_nanos().max(1).ilog2();
+            let ready_since = it.ready_changed.unwrap_or(SimTime::ZERO);
+            let age = now.saturating_since(ready_since).as_nanos().max(1).ilog2();
             let uid = self
                 .streams
                 .nth(POD_UID, u64::from(pod.0), serial(pod))

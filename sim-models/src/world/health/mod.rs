@@ -14,6 +14,7 @@ use super::blueprint::{self, Blueprint};
 use super::build::World;
 use super::event::{Event, HealthEvent};
 use crate::cluster::service::TrafficPolicy;
+use crate::control::bucket::Bucket;
 use crate::control::{aws_controller, kubelet as kubelet_config, node_lifecycle};
 use crate::fault::{Busiest, Fault, What};
 use crate::health::{endpoint_slice, service_map, target_group};
@@ -78,7 +79,10 @@ pub(super) struct Health {
     /// The scheduler; `None` where no pods are created.
     placing: Option<Placing>,
     lifecycle: nodes::Lifecycle,
-    bucket: aws_controller::Bucket,
+    /// What the load balancer controller may call.
+    bucket: Bucket,
+    /// What the ReplicaSet controller may write.
+    writes: Bucket,
     /// Until when the load balancer controller has no leader.
     leaderless_until: SimTime,
     /// Probes and health checks on their way.
@@ -158,8 +162,14 @@ impl Health {
             faults: config.faults.clone(),
             counted: BTreeMap::new(),
             nodes: nodes::in_order(blueprint, config, streams),
-            lifecycle: nodes::Lifecycle::new(blueprint, &settings.lifecycle, streams),
-            bucket: aws_controller::Bucket::new(&settings.controller.api),
+            lifecycle: nodes::Lifecycle::new(
+                blueprint,
+                &settings.lifecycle,
+                config.controller_manager.bucket(),
+                streams,
+            ),
+            bucket: settings.controller.api.bucket(),
+            writes: config.controller_manager.bucket(),
             leaderless_until: SimTime::ZERO,
             services: slices::published(blueprint),
             replica_sets: deployments::at_rest(blueprint, &pods),

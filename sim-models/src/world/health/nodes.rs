@@ -6,6 +6,7 @@ use super::agents::Lag;
 use super::{drawn, plan, share};
 use crate::cluster::condition::NodeCondition;
 use crate::control::aws_controller::NodeReady;
+use crate::control::bucket::Bucket;
 use crate::control::node_lifecycle::{self, Patience};
 use crate::fault::NodeTrouble;
 use crate::id::{Arena, FaultId, NodeId, PodId, ZoneId};
@@ -45,6 +46,8 @@ pub(super) struct Lifecycle {
     phase: SimDuration,
     /// When it has marked the last pod of the nodes that it gave up.
     marks_until: SimTime,
+    /// What the controller may write.
+    writes: Bucket,
     /// When the last NoExecute taint was set in each zone.
     tainted_at: Arena<ZoneId, Option<SimTime>>,
     /// No zone has a node that is ready: nothing is evicted.
@@ -81,11 +84,13 @@ impl Lifecycle {
     pub(super) fn new(
         blueprint: &Blueprint,
         config: &node_lifecycle::Config,
+        writes: Bucket,
         streams: &Streams,
     ) -> Self {
         Self {
             phase: share(streams, NODE_MONITOR, 0, 0, config.cycle()),
             marks_until: SimTime::ZERO,
+            writes,
             tainted_at: blueprint.zones.iter().map(|_| None).collect(),
             is_halted: false,
         }
@@ -283,7 +288,7 @@ impl<R: Recorder> World<R> {
         let mut at = health.lifecycle.marks_until.max(now);
         for pod in pods {
             if health.pods[pod].api.ready && health.pods[pod].exists() {
-                at += config.mark_pod;
+                at = health.lifecycle.writes.take(at) + config.mark_pod;
                 plan(agenda, at, HealthEvent::MarkNotReady(pod));
             }
         }

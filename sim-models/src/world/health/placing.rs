@@ -8,7 +8,7 @@ use sim_core::{SimTime, Streams};
 use super::pod::Pod;
 use crate::cluster::capacity::Allocatable;
 use crate::cluster::condition::PodCondition;
-use crate::control::aws_controller::Bucket;
+use crate::control::bucket::Bucket;
 use crate::id::{Arena, DeploymentId, Id, NodeId, PodId};
 use crate::placement::queue::{Queue, Waiting};
 use crate::placement::requeue::Happened;
@@ -74,7 +74,7 @@ impl Placing {
         let mut placing = Self {
             deployments: deployments.collect(),
             queue: Queue::new(config),
-            bindings: Bucket::of(config.qps, config.burst.get()),
+            bindings: Bucket::new(config.qps, config.burst.get()),
             tickets: tickets(blueprint, &scheduled),
             refusals: BTreeMap::new(),
             woken_at: None,
