@@ -306,12 +306,6 @@ fn wrong_brackets_and_quotes_are_explained() {
 
 #[test]
 fn a_known_field_that_is_not_modelled_yet_is_refused_as_such() {
-    let (place, diagnostic) =
-        complaint(r#"(seed: 1, deployments: {"a": (replicas: 1, rollout: ())})"#);
-    assert_eq!(
-        (place.as_str(), diagnostic.code),
-        ("rollout", code::NOT_YET)
-    );
     let (place, diagnostic) = complaint("(seed: 1, prices: ())");
     assert_eq!((place.as_str(), diagnostic.code), ("prices", code::NOT_YET));
 }
