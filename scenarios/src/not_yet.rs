@@ -29,11 +29,9 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "connections that only one side has closed",
     ),
     (
-        "cluster.proxy.KubeProxy.min_sync_period",
-        "kube-proxy's delays",
+        "cluster.proxy.KubeProxy.burst_syncs",
+        "kube-proxy's second pass in a burst",
     ),
-    ("cluster.proxy.KubeProxy.burst_syncs", "kube-proxy's delays"),
-    ("cluster.proxy.KubeProxy.sync_time", "kube-proxy's delays"),
     (
         "cluster.proxy.Cilium.conntrack.any",
         "other traffic than TCP",
@@ -43,10 +41,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "other traffic than TCP",
     ),
     ("cluster.proxy.Cilium.snat.max", "the size of the NAT map"),
-    (
-        "cluster.proxy.Cilium.gone_pod_address",
-        "packets to vanished pods",
-    ),
     ("cluster.proxy.Cilium.service_topology", "zone hints"),
     (
         "cluster.proxy.Cilium.affinity_entries",

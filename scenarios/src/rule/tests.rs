@@ -644,6 +644,7 @@ fn maglev_is_a_choice_with_the_defaults_of_cilium() {
         service_no_backend_response: NoBackendResponse::Reject,
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: Default::default(),

@@ -91,6 +91,26 @@ pub struct Cursor {
     arrived: SimTime,
 }
 
+/// How a node gathers changes before it writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// From the first change of a batch until it is written; later ones go along.
+    pub wait: SimDuration,
+    /// From the end of one writing until the next may begin; changes of the meantime go along.
+    pub pause: SimDuration,
+}
+
+impl Pace {
+    /// When a batch is written whose first change arrived at an instant, after the last writing.
+    fn flush(self, arrived: SimTime, last: &Cursor) -> SimTime {
+        let flush = arrived + self.wait;
+        if self.pause.is_zero() || last.version == 0 {
+            return flush;
+        }
+        flush.max(last.since + self.pause)
+    }
+}
+
 /// What a node needs to know of the history and of itself.
 pub trait History {
     /// When a version was committed; `None` where there is no such version yet.
@@ -108,8 +128,8 @@ impl Cursor {
     ///
     /// The delays of (node, version) are addressed draws, so this is a function of the history alone;
     /// the cursor only remembers how far an earlier call had looked.
-    pub fn advance(mut self, history: &impl History, wait: SimDuration, now: SimTime) -> Self {
-        while let Some(next) = self.next(history, wait) {
+    pub fn advance(mut self, history: &impl History, pace: Pace, now: SimTime) -> Self {
+        while let Some(next) = self.next(history, pace) {
             if now < next.since {
                 break;
             }
@@ -119,14 +139,9 @@ impl Cursor {
     }
 
     /// When the node holds this version or a later one; `None` where the version is not published yet.
-    pub fn knows_at(
-        mut self,
-        history: &impl History,
-        wait: SimDuration,
-        version: u32,
-    ) -> Option<SimTime> {
+    pub fn knows_at(mut self, history: &impl History, pace: Pace, version: u32) -> Option<SimTime> {
         while self.version < version {
-            self = self.next(history, wait)?;
+            self = self.next(history, pace)?;
         }
         Some(self.since)
     }
@@ -136,15 +151,15 @@ impl Cursor {
         self.arrived = self.arrived.max(now);
     }
 
-    /// The next batch: the versions that arrive before the wait after the first of them is over.
-    fn next(self, history: &impl History, wait: SimDuration) -> Option<Self> {
+    /// The next batch: the versions that arrive before it is written.
+    fn next(self, history: &impl History, pace: Pace) -> Option<Self> {
         let first = self.version + 1;
         let arrival = |version: u32, after: SimTime| {
             let published = history.published(version)?;
             Some(after.max(published + history.watch_delay(version)))
         };
         let mut arrived = arrival(first, self.arrived)?;
-        let flush = arrived + wait;
+        let flush = pace.flush(arrived, &self);
         let mut version = first;
         while let Some(at) = arrival(version + 1, arrived)
             && at <= flush
@@ -187,7 +202,10 @@ mod tests {
         SimTime::ZERO + SimDuration::from_millis(millis)
     }
 
-    const WAIT: SimDuration = SimDuration::from_millis(500);
+    const WAIT: Pace = Pace {
+        wait: SimDuration::from_millis(500),
+        pause: SimDuration::ZERO,
+    };
 
     #[test]
     fn an_isolated_change_costs_the_full_wait() {
@@ -215,13 +233,31 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_gathers_what_comes_meanwhile() {
+        // The first change is written at once, 5 ms after it came at 1.01 s. The second and third, of 1.21 and 1.51 s, wait until a second after
+        // that; the fourth, of 4.01 s, finds no pause.
+        let history = Fixed {
+            published: vec![0, 1_000, 1_200, 1_500, 4_000],
+            watch: vec![0, 10, 10, 10, 10],
+        };
+        let pace = Pace {
+            wait: SimDuration::ZERO,
+            pause: SimDuration::from_secs(1),
+        };
+        let knows = |version| Cursor::default().knows_at(&history, pace, version);
+        assert_eq!(knows(1), Some(at(1_015)));
+        assert_eq!((knows(2), knows(3)), (Some(at(2_020)), Some(at(2_020))));
+        assert_eq!(knows(4), Some(at(4_015)));
+    }
+
+    #[test]
     fn updates_of_one_watch_arrive_in_order() {
         // The first is on the way for 900 ms: the second, published later, cannot overtake it.
         let history = Fixed {
             published: vec![0, 1_000, 1_100],
             watch: vec![0, 900, 10],
         };
-        let knows = |version| Cursor::default().knows_at(&history, SimDuration::ZERO, version);
+        let knows = |version| Cursor::default().knows_at(&history, Pace::default(), version);
         assert_eq!((knows(1), knows(2)), (Some(at(1_905)), Some(at(1_905))));
     }
 

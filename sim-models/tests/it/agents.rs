@@ -4,7 +4,8 @@ use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::PodCondition;
 use sim_models::fault::{Fault, NodeTrouble, What};
 use sim_models::id::{DeploymentId, Id, NodeId, PodId};
-use sim_models::request::Request;
+use sim_models::request::node_port::{GonePodAddress, Proxy};
+use sim_models::request::{Hop, Outcome, Request};
 use sim_models::world::Blueprint;
 use sim_models::world::blueprint::Health;
 
@@ -144,5 +145,38 @@ fn a_slow_agent_follows_later() {
     assert!(
         late > SimDuration::from_millis(9_500) && late < SimDuration::from_millis(10_500),
         "{late}"
+    );
+}
+
+#[test]
+fn the_address_of_a_vanished_pod_is_silent_or_unreachable() {
+    // The agent of node 0 is down from 10 s on, pod 0 is deleted at 20 s and gone at 40 s, after its preStop and an exit within the grace
+    // period: a quarter of node 0's new connections go to nobody. A SYN that nobody answers costs 10 s and a 504, an ICMP unreachable one round
+    // trip and a 502.
+    let outcomes = |gone_pod_address| {
+        let deleted = fault(20, None, What::Delete(vec![PodId(0)], SimDuration::ZERO));
+        let mut blueprint = world(vec![agent(10, None, NodeTrouble::AgentDown), deleted]);
+        if let Proxy::Cilium {
+            gone_pod_address: old,
+            ..
+        } = &mut blueprint.proxy
+        {
+            *old = gone_pod_address;
+        }
+        let requests = requests(&blueprint);
+        let late = requests
+            .iter()
+            .filter(|it| it.at(Hop::LoadBalancer) > at(60) && it.outcome != Outcome::Ok);
+        late.map(|it| it.outcome)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let of = |outcome| std::collections::BTreeSet::from([outcome]);
+    assert_eq!(
+        outcomes(GonePodAddress::Silence),
+        of(Outcome::ConnectTimeout)
+    );
+    assert_eq!(
+        outcomes(GonePodAddress::Unreachable),
+        of(Outcome::PodRefused)
     );
 }

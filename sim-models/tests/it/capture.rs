@@ -59,6 +59,7 @@ fn world(pick: PoolPick, delay: SimDuration) -> Blueprint {
         service_no_backend_response: Default::default(),
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: service_map::Config {

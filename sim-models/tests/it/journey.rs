@@ -173,6 +173,7 @@ fn a_node_that_drops_costs_the_connect_timeout() {
         service_no_backend_response: NoBackendResponse::Drop,
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: Default::default(),

@@ -7,7 +7,7 @@ use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::fault::{Fault, What};
 use sim_models::id::{NodeId, PodId, ServiceId};
 use sim_models::quantity::Rate;
-use sim_models::request::node_port::{Mode as KubeProxyMode, Proxy, SeenAtPod};
+use sim_models::request::node_port::{Mode as KubeProxyMode, Proxy, SeenAtPod, default_sync_time};
 use sim_models::request::select::ipvs::Scheduler;
 use sim_models::request::{Hop, Outcome, Request};
 use sim_models::world::Blueprint;
@@ -20,6 +20,8 @@ const SEED: u64 = 3;
 fn kube_proxy(mode: KubeProxyMode) -> Proxy {
     Proxy::KubeProxy {
         mode,
+        min_sync_period: None,
+        sync_time: default_sync_time(),
         icmp_rate: Rate::per_second(1.0).expect("above 0"),
         icmp_burst: NonZeroU32::new(6).expect("above 0"),
         conntrack: None,

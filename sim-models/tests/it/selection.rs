@@ -28,6 +28,7 @@ fn maglev_world(mode: Mode) -> Blueprint {
         service_no_backend_response: NoBackendResponse::Reject,
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: Default::default(),

@@ -62,6 +62,7 @@ fn cilium(change: impl FnOnce(&mut conntrack::Cilium, &mut snat::Cilium)) -> Pro
         service_no_backend_response: Default::default(),
         mode: ReturnPath::Snat,
         unready_backend: UnreadyBackend::Keep,
+        gone_pod_address: Default::default(),
         conntrack: Some(table),
         snat: Some(ports),
         agent: Default::default(),
@@ -71,6 +72,8 @@ fn cilium(change: impl FnOnce(&mut conntrack::Cilium, &mut snat::Cilium)) -> Pro
 fn kube_proxy(conntrack: conntrack::KubeProxy) -> Proxy {
     Proxy::KubeProxy {
         mode: KubeProxyMode::Iptables,
+        min_sync_period: None,
+        sync_time: sim_models::request::node_port::default_sync_time(),
         icmp_rate: Rate::per_second(1.0).expect("above 0"),
         icmp_burst: NonZeroU32::MIN,
         conntrack: Some(conntrack),

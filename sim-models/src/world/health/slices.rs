@@ -110,7 +110,7 @@ impl<R: Recorder> World<R> {
     ) -> usize {
         let streams = self.streams;
         let health = self.health_mut();
-        let wait = health.settings.reflector_wait;
+        let pace = health.settings.pace;
         let it = &mut health.services[service];
         let cursor = it.cursors[node];
         let at = &health.nodes[node];
@@ -125,7 +125,7 @@ impl<R: Recorder> World<R> {
                 deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
                 api: &health.api,
             };
-            it.cursors[node] = cursor.advance(&received, wait, now);
+            it.cursors[node] = cursor.advance(&received, pace, now);
         }
         it.cursors[node].version as usize
     }
@@ -160,7 +160,7 @@ impl<R: Recorder> World<R> {
                 deaf: health.outages.as_ref().map_or(&[], |it| it.deaf(node)),
                 api: &health.api,
             };
-            let at = cursor.knows_at(&received, health.settings.reflector_wait, version);
+            let at = cursor.knows_at(&received, health.settings.pace, version);
             at.expect("the version is published")
         };
         it.cursors.enumerate().map(follows).collect()

@@ -9,7 +9,7 @@ use crate::id::{NodeId, PodId, RequestId, TargetGroupId, UpstreamId};
 use crate::observe::Recorder;
 use crate::request::icmp::RateLimit;
 use crate::request::load_balancer::{IcmpUnreachable, TargetType};
-use crate::request::node_port::NoBackendResponse;
+use crate::request::node_port::{GonePodAddress, NoBackendResponse};
 use crate::request::pool::Path;
 use crate::request::word;
 use crate::request::{Asker, Hop, Outcome, Request};
@@ -22,7 +22,7 @@ use crate::world::event::Event;
 pub(super) enum Welcome {
     /// Somebody accepts.
     Accepted,
-    /// A reset.
+    /// A reset, or an ICMP unreachable.
     Reset,
     /// Nothing.
     Silence,
@@ -36,7 +36,10 @@ impl<R: Recorder> World<R> {
             return Welcome::Silence;
         }
         match it.process {
-            Process::Gone => Welcome::Silence,
+            Process::Gone => match self.proxy.gone_pod_address() {
+                GonePodAddress::Silence => Welcome::Silence,
+                GonePodAddress::Unreachable => Welcome::Reset,
+            },
             Process::Exited { .. } => Welcome::Reset,
             Process::Running { answers_from, .. } if now < answers_from => Welcome::Reset,
             Process::Running { .. } if !it.listening => Welcome::Reset,

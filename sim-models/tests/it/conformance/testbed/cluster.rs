@@ -139,6 +139,8 @@ fn proxy(config: &Config) -> Proxy {
             mode: node_port::Mode::Ipvs {
                 scheduler: Scheduler::Sh,
             },
+            min_sync_period: None,
+            sync_time: node_port::default_sync_time(),
             icmp_rate: Rate::per_second(1.0).expect("above 0"),
             icmp_burst: NonZeroU32::new(6).expect("above 0"),
             conntrack: None,
@@ -150,6 +152,7 @@ fn proxy(config: &Config) -> Proxy {
         service_no_backend_response: NoBackendResponse::Drop,
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: Default::default(),

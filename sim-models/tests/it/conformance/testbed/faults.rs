@@ -173,6 +173,7 @@ fn world(course: &Course, jitter: f64) -> Blueprint {
         service_no_backend_response: NoBackendResponse::Drop,
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: service_map::Config {

@@ -218,6 +218,7 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
         },
         mode: Default::default(),
         unready_backend: Default::default(),
+        gone_pod_address: Default::default(),
         conntrack: None,
         snat: None,
         agent: agent(config),
