@@ -1,7 +1,6 @@
 //! T018: values outside of what the real system accepts, where that depends on other values.
 
 use sim_core::SimDuration;
-use sim_models::health::probe;
 use sim_models::request::balance::Algorithm;
 use sim_models::request::conntrack::GcInterval;
 use sim_models::request::forward::Forward;
@@ -10,6 +9,7 @@ use sim_models::request::node_port::Proxy;
 use super::Subject;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::scenario::Deployment;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut must = |holds: bool, path: &[&str], range: &str| {
@@ -106,18 +106,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             &["deployments", name, "strategy", "rolling_update"],
             "wide enough: not both numbers may be 0",
         );
-        let probes = [
-            ("liveness_probe", &deployment.liveness_probe),
-            ("startup_probe", &deployment.startup_probe),
-        ];
-        for (field, probe) in probes {
-            let once = |probe: &probe::Config| probe.success_threshold.get() == 1;
-            must(
-                probe.as_ref().is_none_or(once),
-                &["deployments", name, field, "success_threshold"],
-                "1 for liveness and startup probes, as Kubernetes accepts",
-            );
-        }
+        probes(name, deployment, &mut must);
     }
     must(
         subject.scenario.cluster.links.loss < 1.0,
@@ -203,6 +192,42 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             rule.forward.groups().any(|(_, weight)| weight > 0),
             &path,
             "at least one weight above 0",
+        );
+    }
+}
+
+/// What the API server accepts of probes.
+///
+/// Source: Kubernetes 1.34 `pkg/apis/core/validation/validation.go`, `validateProbe` and `validateHandler`.
+fn probes(name: &str, deployment: &Deployment, must: &mut impl FnMut(bool, &[&str], &str)) {
+    let probes = [
+        ("readiness_probe", &deployment.readiness_probe),
+        ("liveness_probe", &deployment.liveness_probe),
+        ("startup_probe", &deployment.startup_probe),
+    ];
+    for (field, probe) in probes {
+        let Some(probe) = probe else { continue };
+        let is_readiness = field == "readiness_probe";
+        let at = |last| ["deployments", name, field, last];
+        must(
+            probe.handlers() <= 1,
+            &["deployments", name, field],
+            "a probe with one handler: `http_get`, `tcp_socket` or `exec`",
+        );
+        must(
+            probe.exec.as_ref().is_none_or(|it| !it.is_empty()),
+            &at("exec"),
+            "a command: its program, and what it is told",
+        );
+        must(
+            is_readiness || probe.success_threshold.get() == 1,
+            &at("success_threshold"),
+            "1 for liveness and startup probes, as Kubernetes accepts",
+        );
+        must(
+            !is_readiness || probe.termination_grace_period.is_none(),
+            &at("termination_grace_period"),
+            "left out for readiness probes: they kill nothing",
         );
     }
 }

@@ -22,6 +22,27 @@ pub enum PodCondition {
     Slow(Slow),
 }
 
+impl PodCondition {
+    /// Share of the commands that fail which `exec` probes run in the container.
+    ///
+    /// A command is a process of its own beside the server: nothing but a fault that says so (`checks`) makes it fail.
+    pub fn failing_commands(self) -> f64 {
+        match self {
+            Self::Serving => 0.0,
+            // It looks at what is broken, as an HTTP probe does.
+            Self::Erroring(error) if error.checks => error.share,
+            // What is broken is not on the checked path.
+            Self::Erroring(_) => 0.0,
+            // The server's threads wait for each other; the command waits for none of them.
+            Self::Hanging => 0.0,
+            // The listener is closed; the command opens no connection.
+            Self::Refusing => 0.0,
+            // The server's requests wait for something; the command does not.
+            Self::Slow(_) => 0.0,
+        }
+    }
+}
+
 /// A process that answers an error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -122,9 +143,16 @@ impl NodeCondition {
         !(self.dead || self.unreachable)
     }
 
-    /// Whether the kubelet probes its pods and notices their exits.
+    /// Whether the kubelet probes its pods.
     pub fn probes(self) -> bool {
-        !(self.dead || self.kubelet_hung || self.runtime_hung)
+        !(self.dead || self.kubelet_hung)
+    }
+
+    /// Whether the kubelet's main loop turns: it notices exits, and the verdicts of its probes have consequences.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kubelet.go`, `syncLoop`: it sleeps while the runtime has errors.
+    pub fn notices(self) -> bool {
+        self.probes() && !self.runtime_hung
     }
 
     /// Whether a pod that is bound to the node starts there.
@@ -148,6 +176,38 @@ mod tests {
             slow.stretch(SimDuration::from_millis(3)),
             SimDuration::from_millis(2_030)
         );
+    }
+
+    #[test]
+    fn a_command_in_the_container_fails_only_where_checks_do() {
+        // Every condition, and the share of `exec` probes that fail under it.
+        let error = |checks| {
+            PodCondition::Erroring(Erroring {
+                share: 0.25,
+                checks,
+                ..Erroring::default()
+            })
+        };
+        let rows = [
+            (PodCondition::Serving, 0.0),
+            (error(true), 0.25),
+            (error(false), 0.0),
+            (PodCondition::Hanging, 0.0),
+            (PodCondition::Refusing, 0.0),
+            (PodCondition::Slow(Slow::default()), 0.0),
+        ];
+        for (condition, share) in rows {
+            assert_eq!(condition.failing_commands(), share, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn a_kubelet_whose_runtime_hangs_probes_and_notices_nothing() {
+        let hung = NodeCondition {
+            runtime_hung: true,
+            ..NodeCondition::default()
+        };
+        assert_eq!((hung.probes(), hung.notices()), (true, false));
     }
 
     #[test]

@@ -156,6 +156,28 @@ impl Default for Config {
     }
 }
 
+/// How long a container has to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// From the decision until SIGTERM: the preStop hook.
+    pub before_sigterm: SimDuration,
+    /// From SIGTERM until SIGKILL.
+    pub before_sigkill: SimDuration,
+}
+
+impl Config {
+    /// How long a container has to stop within a grace period: the preStop hook takes its share, and some time is left for SIGTERM always.
+    ///
+    /// Source: Kubernetes 1.34 `pkg/kubelet/kuberuntime/kuberuntime_container.go`, `killContainer`.
+    pub fn stop(&self, pre_stop: SimDuration, grace: SimDuration) -> Stop {
+        let before_sigterm = pre_stop.min(grace);
+        Stop {
+            before_sigterm,
+            before_sigkill: (grace - before_sigterm).max(self.minimum_kill_grace),
+        }
+    }
+}
+
 /// The back-off of one container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackOff {
@@ -258,6 +280,26 @@ mod tests {
             back_off.start(at(700), at(700), &config),
             Err(config.initial)
         );
+    }
+
+    #[test]
+    fn a_hook_takes_its_share_of_the_grace_period() {
+        // Grace, hook: until SIGTERM, until SIGKILL. The hook is given up at the end of the grace period, and 2 s are left always.
+        let rows = [
+            (30, 0, 0, 30),
+            (30, 10, 10, 20),
+            (30, 29, 29, 2),
+            (5, 15, 5, 2),
+        ];
+        for (grace, hook, sigterm, sigkill) in rows {
+            let [grace, hook, before_sigterm, before_sigkill] =
+                [grace, hook, sigterm, sigkill].map(SimDuration::from_secs);
+            let stop = Stop {
+                before_sigterm,
+                before_sigkill,
+            };
+            assert_eq!(Config::default().stop(hook, grace), stop);
+        }
     }
 
     #[test]

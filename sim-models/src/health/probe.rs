@@ -19,9 +19,24 @@ pub struct Config {
     /// Path of the HTTP GET; a status of 200 to 399 is a success. Known by name only: which answers a broken pod gives to probes is said by
     /// `checks` of the fault (`Erroring`).
     ///
-    /// Default: "/".
+    /// Default: none; a probe that names no handler at all asks for "/".
     /// Source: Kubernetes API v1, `Probe.httpGet`.
-    pub http_get: String,
+    pub http_get: Option<String>,
+
+    /// Port to which a connection is opened; that it is accepted is a success. So a process that hangs or answers errors passes as long as
+    /// its listener is open. Known by number only: the port is that of the pod's server.
+    ///
+    /// Range: 1 to 65535. Default: none.
+    /// Source: Kubernetes API v1, `Probe.tcpSocket`.
+    pub tcp_socket: Option<u16>,
+
+    /// Command that runs in the container; exit status 0 is a success. Known by name only: it is a process of its own, takes the server's
+    /// `check_time`, and fails where a fault says so (`Erroring` with `checks`). Where the container runtime cannot run it the kubelet tries
+    /// three times more and then leaves the attempt uncounted.
+    ///
+    /// Default: none.
+    /// Source: Kubernetes API v1, `Probe.exec`; 1.34 `pkg/kubelet/prober/prober.go`.
+    pub exec: Option<Vec<String>>,
 
     /// Not before this long after the container's start. Counted in whole seconds.
     ///
@@ -53,17 +68,60 @@ pub struct Config {
     /// Range: 1 and up. Default: 3.
     /// Source: Kubernetes API v1, `Probe.failureThreshold`.
     pub failure_threshold: NonZeroU32,
+
+    /// From the failure of this probe until SIGKILL, preStop included. For liveness and startup probes only.
+    ///
+    /// Range: "1s" and up. Default: the pod's `termination_grace_period`.
+    /// Source: Kubernetes API v1, `Probe.terminationGracePeriodSeconds`.
+    pub termination_grace_period: Option<SimDuration>,
+}
+
+/// How a probe finds out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// A small request to the pod's server.
+    HttpGet,
+    /// A connection to it.
+    TcpSocket,
+    /// A command in its container.
+    Exec,
+}
+
+impl Config {
+    /// How this probe finds out: by HTTP GET where nothing else is written.
+    pub fn handler(&self) -> Handler {
+        if self.exec.is_some() {
+            Handler::Exec
+        } else if self.tcp_socket.is_some() {
+            Handler::TcpSocket
+        } else {
+            Handler::HttpGet
+        }
+    }
+
+    /// How many handlers it names; Kubernetes accepts one.
+    pub fn handlers(&self) -> usize {
+        let named = [
+            self.http_get.is_some(),
+            self.tcp_socket.is_some(),
+            self.exec.is_some(),
+        ];
+        named.into_iter().filter(|&it| it).count()
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            http_get: "/".into(),
+            http_get: None,
+            tcp_socket: None,
+            exec: None,
             initial_delay: SimDuration::ZERO,
             period: SimDuration::from_secs(10),
             timeout: SimDuration::from_secs(1),
             success_threshold: NonZeroU32::MIN,
             failure_threshold: NonZeroU32::new(3).expect("3 is not 0"),
+            termination_grace_period: None,
         }
     }
 }
@@ -138,6 +196,11 @@ impl Prober {
     /// Time between two ticks.
     pub fn period(&self) -> SimDuration {
         self.period
+    }
+
+    /// The stored verdict.
+    pub fn verdict(&self) -> Option<bool> {
+        self.stored
     }
 
     /// Whether the stored verdict is a success.
@@ -217,6 +280,26 @@ mod tests {
             started: true,
             terminating: false,
         }
+    }
+
+    #[test]
+    fn a_probe_without_a_handler_asks_by_http() {
+        let named = |http: Option<&str>, port, command: Option<&str>| Config {
+            http_get: http.map(Into::into),
+            tcp_socket: port,
+            exec: command.map(|it| vec![it.into()]),
+            ..Config::default()
+        };
+        let rows = [
+            (named(None, None, None), 0, Handler::HttpGet),
+            (named(Some("/ready"), None, None), 1, Handler::HttpGet),
+            (named(None, Some(80), None), 1, Handler::TcpSocket),
+            (named(None, None, Some("true")), 1, Handler::Exec),
+        ];
+        for (config, handlers, handler) in rows {
+            assert_eq!((config.handlers(), config.handler()), (handlers, handler));
+        }
+        assert_eq!(named(Some("/"), Some(80), Some("true")).handlers(), 3);
     }
 
     #[test]

@@ -139,6 +139,17 @@ pub(crate) enum Asker {
     Probe(ProberId),
 }
 
+impl Asker {
+    /// Whose draws are its own, beside those of other askers.
+    pub(crate) fn drawer(self, population: PopulationId) -> u64 {
+        match self {
+            Self::Client => u64::from(population.0),
+            Self::HealthCheck(view) => 1 << 32 | u64::from(view.0),
+            Self::Probe(prober) => 2 << 32 | u64::from(prober.0),
+        }
+    }
+}
+
 /// Which word of a request's block of 16 random words decides what.
 ///
 /// A decision owns its words, so nothing that one stage does can shift the draws of another, and two
@@ -175,6 +186,11 @@ pub mod word {
 }
 
 impl Request {
+    /// Whose draws are its own, beside those of others.
+    pub(crate) fn drawer(&self) -> u64 {
+        self.asker.drawer(self.population)
+    }
+
     /// When it passed a hop; zero where it has not been.
     #[inline]
     pub fn at(&self, hop: Hop) -> SimTime {

@@ -336,6 +336,13 @@ impl Server {
         }
     }
 
+    /// Whether it would turn a request away.
+    pub fn is_full(&self, workers: NonZeroU32, queue: u32) -> bool {
+        let within = self.sharing.as_ref().map_or(0, |it| it.len() as u64);
+        let within = within + u64::from(self.busy) + self.waiting.len() as u64;
+        within >= u64::from(workers.get()) + u64::from(queue)
+    }
+
     /// A worker is done; returns the request that it begins next, if one waits.
     #[inline]
     pub fn release(&mut self) -> Option<RequestId> {

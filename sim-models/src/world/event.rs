@@ -53,6 +53,8 @@ pub enum HealthEvent {
     Probe(ProberId),
     /// A probe has waited long enough.
     ProbeDeadline(ProberId),
+    /// A probe without a request has its answer, or tries again.
+    ProbeGoesOn(ProberId),
     /// A kubelet's relist shows that a container has started or exited.
     Relist(PodId),
     /// A container starts.
@@ -253,6 +255,7 @@ impl HealthEvent {
             Self::FaultEnds(_) => "fault ends",
             Self::Probe(_) => "probe",
             Self::ProbeDeadline(_) => "deadline of a probe",
+            Self::ProbeGoesOn(_) => "probe without a request goes on",
             Self::Relist(_) => "relist of a container",
             Self::Start(_) => "container starts",
             Self::Run(_) => "container runs",
@@ -303,6 +306,7 @@ impl HealthEvent {
             Self::FaultEnds(fault) => (17, fault.index()),
             Self::Probe(prober) => (18, prober.index()),
             Self::ProbeDeadline(prober) => (19, prober.index()),
+            Self::ProbeGoesOn(prober) => (62, prober.index()),
             Self::Relist(pod) => (20, pod.index()),
             Self::Start(pod) => (21, pod.index()),
             Self::Run(pod) => (22, pod.index()),

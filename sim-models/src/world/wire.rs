@@ -86,13 +86,9 @@ impl<R: Recorder> World<R> {
 
     fn loss_draws(&self, id: RequestId, leg: Leg) -> sim_core::Stream {
         let request = &self.requests[id];
-        let asker = match request.asker {
-            Asker::Client => u64::from(request.population.0),
-            Asker::HealthCheck(view) => 1 << 32 | u64::from(view.0),
-            Asker::Probe(prober) => 2 << 32 | u64::from(prober.0),
-        };
         let attempt = 16 * request.serial + u64::from(request.attempt.min(15));
-        self.streams.nth(LOSS, asker, 4 * attempt + leg as u64)
+        self.streams
+            .nth(LOSS, request.drawer(), 4 * attempt + leg as u64)
     }
 }
 

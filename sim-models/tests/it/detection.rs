@@ -19,21 +19,21 @@ use sim_models::world::{self, Blueprint};
 
 use crate::support::{self, Mode};
 
-const SEED: u64 = 1954;
-const RUNS: u64 = 2_000;
+pub(crate) const SEED: u64 = 1954;
+pub(crate) const RUNS: u64 = 2_000;
 /// All grids have begun by then: the longest period of a row is 30 s.
-const FAULT_AT: SimTime = SimTime::from_nanos(40_000_000_000);
+pub(crate) const FAULT_AT: SimTime = SimTime::from_nanos(40_000_000_000);
 
-fn seconds(value: f64) -> SimDuration {
+pub(crate) fn seconds(value: f64) -> SimDuration {
     SimDuration::from_secs_f64(value)
 }
 
-fn threshold(value: u32) -> std::num::NonZeroU32 {
+pub(crate) fn threshold(value: u32) -> std::num::NonZeroU32 {
     std::num::NonZeroU32::new(value).expect("a threshold is 1 or more")
 }
 
 /// One pod for each entry on its node, nobody who asks for anything, and a control plane in which nothing takes time.
-fn quiet(pods_per_node: &[u32], mode: Mode, length: f64) -> (Blueprint, Health) {
+pub(crate) fn quiet(pods_per_node: &[u32], mode: Mode, length: f64) -> (Blueprint, Health) {
     let mut server = support::server(64, Dist::Constant(SimDuration::ZERO));
     server.check_time = SimDuration::ZERO;
     let mut clients = support::clients(support::poisson(1.0));
@@ -45,7 +45,7 @@ fn quiet(pods_per_node: &[u32], mode: Mode, length: f64) -> (Blueprint, Health) 
     (blueprint, health)
 }
 
-fn fault(what: What, until: Option<f64>) -> Fault {
+pub(crate) fn fault(what: What, until: Option<f64>) -> Fault {
     Fault {
         what,
         from: FAULT_AT,
@@ -53,12 +53,12 @@ fn fault(what: What, until: Option<f64>) -> Fault {
     }
 }
 
-fn pod_becomes(condition: PodCondition, until: Option<f64>) -> Fault {
+pub(crate) fn pod_becomes(condition: PodCondition, until: Option<f64>) -> Fault {
     fault(What::Pods(vec![PodId(0)], condition), until)
 }
 
 /// An error that is answered at once.
-fn error() -> PodCondition {
+pub(crate) fn error() -> PodCondition {
     PodCondition::Erroring(Erroring {
         delay: SimDuration::ZERO,
         ..Erroring::default()
@@ -83,7 +83,12 @@ impl<F: FnMut(Seen<'_>) -> bool> Recorder for Seek<F> {
 }
 
 /// The times of what is waited for, in each of many runs.
-fn times<F>(blueprint: &Blueprint, health: &Health, runs: u64, wanted: F) -> Vec<Vec<f64>>
+pub(crate) fn times<F>(
+    blueprint: &Blueprint,
+    health: &Health,
+    runs: u64,
+    wanted: F,
+) -> Vec<Vec<f64>>
 where
     F: Fn(Seen<'_>) -> bool + Sync,
 {
@@ -104,7 +109,7 @@ where
 }
 
 /// The first of the times of each run; something must have been seen in all.
-fn first(times: Vec<Vec<f64>>) -> Vec<f64> {
+pub(crate) fn first(times: Vec<Vec<f64>>) -> Vec<f64> {
     let first = times.iter().map(|it| it.first().copied());
     first
         .collect::<Option<_>>()
@@ -113,7 +118,7 @@ fn first(times: Vec<Vec<f64>>) -> Vec<f64> {
 
 /// Asserts that times are uniform from `low` to `high`: none outside, and the empirical distribution nowhere further from the
 /// uniform one than one sample in a thousand is (Kolmogorov: 1.949 / sqrt(n)).
-fn assert_uniform(row: &str, mut found: Vec<f64>, low: f64, high: f64) {
+pub(crate) fn assert_uniform(row: &str, mut found: Vec<f64>, low: f64, high: f64) {
     found.sort_by(f64::total_cmp);
     let n = found.len() as f64;
     let (least, most) = (found[0], found[found.len() - 1]);
@@ -134,7 +139,12 @@ fn assert_uniform(row: &str, mut found: Vec<f64>, low: f64, high: f64) {
 }
 
 /// Asserts the mean of times, and that none lies outside of their ends.
-fn assert_mean(row: &str, found: &[f64], (least, mean, most): (f64, f64, f64), rounding: f64) {
+pub(crate) fn assert_mean(
+    row: &str,
+    found: &[f64],
+    (least, mean, most): (f64, f64, f64),
+    rounding: f64,
+) {
     let n = found.len() as f64;
     let average = found.iter().sum::<f64>() / n;
     let squares: f64 = found.iter().map(|it| (it - average).powi(2)).sum();
@@ -224,7 +234,7 @@ fn a_load_balancer_node_finds_a_bad_target_within_the_window_of_its_checks() {
 }
 
 /// Period, failure threshold and time-out.
-fn readiness((period, failures, timeout): (f64, u32, f64)) -> probe::Config {
+pub(crate) fn readiness((period, failures, timeout): (f64, u32, f64)) -> probe::Config {
     probe::Config {
         period: seconds(period),
         failure_threshold: threshold(failures),

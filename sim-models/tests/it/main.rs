@@ -5,10 +5,12 @@ mod ages;
 mod capture;
 mod conformance;
 mod detection;
+
 mod errors;
 mod failing_targets;
 mod front;
 mod gates;
+mod handlers;
 mod health;
 mod invariants;
 mod journey;

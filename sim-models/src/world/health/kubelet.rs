@@ -1,20 +1,15 @@
-//! Kubelets at work: probes, statuses, and containers that exit and start.
+//! Kubelets at work: statuses, and containers that exit and start.
 
 use sim_core::{Agenda, SimDuration, SimTime};
 
 use super::api::Call;
-use super::pod::{Process, Workers};
-use super::{Health, drawn, plan, share};
+use super::pod::Process;
+use super::{Health, drawn, plan};
 use crate::cluster::condition::PodCondition;
 use crate::control::kubelet::next_tick;
-use crate::health::probe::{Attempt, Kind};
-use crate::id::{LoadBalancerNodeId, PodId, PopulationId, ProberId, RequestId};
+use crate::id::{PodId, ProberId};
 use crate::observe::{self, Recorder};
-use crate::request::client::Connection;
-use crate::request::{Asker, Hop, Outcome, Request};
-use crate::streams::{
-    CONTAINER_START, POD_STATUS, PROBE_PHASE, PROBES, RETRY_POLL, SANDBOX_STOP, WATCH,
-};
+use crate::streams::{CONTAINER_START, POD_STATUS, RETRY_POLL, SANDBOX_STOP, WATCH};
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
 
@@ -26,7 +21,7 @@ impl Health {
     }
 
     /// Whether a pod's startup probe, if it has one, has passed.
-    fn has_started(&self, pod: PodId) -> bool {
+    pub(super) fn has_started(&self, pod: PodId) -> bool {
         self.passes(self.pods[pod].workers.startup)
     }
 
@@ -36,239 +31,6 @@ impl Health {
 }
 
 impl<R: Recorder> World<R> {
-    /// A tick of a prober's grid.
-    pub(super) fn on_probe(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
-        let now = agenda.now();
-        let probe = &mut self.health_mut().probers[id];
-        if now != probe.next_tick || probe.ended {
-            return;
-        }
-        probe.next_tick = now + probe.prober.period();
-        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
-        self.probe(id, agenda);
-    }
-
-    /// Something makes a prober try at once; its grid starts anew where `manual_probe_moves_grid` says so.
-    fn trigger(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
-        let health = self.health();
-        if !health.settings.kubelet.manual_probe_moves_grid && !health.probers[id].ended {
-            return self.probe(id, agenda);
-        }
-        let probe = &mut self.health_mut().probers[id];
-        probe.next_tick = agenda.now();
-        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
-    }
-
-    /// A prober tries, unless its last question is still open: then it tries as soon as that is over.
-    fn probe(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
-        let now = agenda.now();
-        let health = self.health_mut();
-        let probe = &mut health.probers[id];
-        if probe.open.is_some() {
-            probe.late = true;
-            return;
-        }
-        let pod = probe.pod;
-        if health.pods[pod].process == Process::Gone {
-            probe.ended = true;
-            return;
-        }
-        let sight = health.pods[pod].sight(health.has_started(pod));
-        let home = self.pods[pod].node;
-        if !self.health().nodes[home].condition().probes() {
-            return;
-        }
-        let probe = &mut self.health_mut().probers[id];
-        match probe.prober.attempt(sight, now) {
-            Attempt::Skip => {}
-            Attempt::End => probe.ended = true,
-            Attempt::Fail => {
-                let changed = probe.prober.not_running();
-                self.on_verdict(id, changed, agenda);
-            }
-            Attempt::Ask => self.ask_pod(id, pod, agenda),
-        }
-    }
-
-    /// A probe sets off: a small request from the pod's own node.
-    fn ask_pod(&mut self, id: ProberId, pod: PodId, agenda: &mut Agenda<'_, Event>) {
-        let now = agenda.now();
-        let probe = &mut self.health_mut().probers[id];
-        let attempt = probe.prober.attempts;
-        probe.prober.attempts += 1;
-        probe.began = now;
-        let deadline = now + probe.timeout;
-        let draws = self.streams.block(PROBES, u64::from(id.0), attempt);
-        let request = self.small_request(Asker::Probe(id), attempt, pod, draws);
-        let mut request = request;
-        request.pod = Some(pod);
-        request.stamp(Hop::Sent, now);
-        let request = self.requests.insert(request);
-        let health = self.health_mut();
-        health.asked += 1;
-        health.probers[id].open = Some(request);
-        plan(agenda, deadline, HealthEvent::ProbeDeadline(id));
-        let way = self.links.inside_node();
-        match self.welcome(pod, true, now) {
-            // A handshake and the request itself: three ways.
-            super::trouble::Welcome::Accepted => {
-                agenda.at(now + way * 3, Event::AtServer(request));
-            }
-            super::trouble::Welcome::Reset => {
-                self.fail(request, Outcome::PodRefused, now + way * 2, agenda);
-            }
-            super::trouble::Welcome::Silence => self.hold(request, agenda),
-        }
-    }
-
-    /// A probe or a health check as a request: little work, nobody's client.
-    pub(super) fn small_request(
-        &self,
-        asker: Asker,
-        serial: u64,
-        pod_or_any: PodId,
-        draws: sim_core::Block,
-    ) -> Request {
-        let deployment = self.pods[pod_or_any].deployment;
-        let load_balancer_node = LoadBalancerNodeId(0);
-        Request {
-            population: PopulationId(u32::MAX),
-            serial,
-            class: 0,
-            address: 0,
-            target_group: None,
-            service: None,
-            load_balancer_node,
-            target: None,
-            node: None,
-            pod: None,
-            connection: None,
-            connected: SimTime::ZERO,
-            reused: false,
-            seen_at_pod: crate::request::node_port::SeenAtPod::LoadBalancerNode,
-            second_hop: false,
-            cross_zone: false,
-            attempt: 0,
-            asked: SimTime::ZERO,
-            retried: false,
-            finished: false,
-            abandoned: false,
-            attempts: 0,
-            retargeted: 0,
-            demand: self.health().workloads[deployment].check_time,
-            stamps: [SimTime::ZERO; Hop::COUNT],
-            outcome: Outcome::Ok,
-            draws,
-            client_one_way: SimDuration::ZERO,
-            client_connection: Connection {
-                number: 0,
-                load_balancer_node,
-                remaining: 0,
-                free_since: SimTime::ZERO,
-                opened_at: SimTime::ZERO,
-            },
-            user: None,
-            asker,
-        }
-    }
-
-    /// The answer to a probe or a health check, or its failure, is back.
-    pub(in crate::world) fn on_checked(&mut self, id: RequestId, agenda: &mut Agenda<'_, Event>) {
-        let Request {
-            asker,
-            connection,
-            outcome,
-            ..
-        } = self.requests[id];
-        if let Some(connection) = connection {
-            let upstream = self.pools.get(connection);
-            if let Some(node) = upstream.node {
-                let service = self.groups[upstream.group].service;
-                self.selector
-                    .closed(node, service, upstream.pod, agenda.now());
-            }
-            self.untrack(connection, agenda.now());
-            self.pools.close(connection);
-        }
-        self.requests.remove(id);
-        self.health_mut().asked -= 1;
-        match asker {
-            Asker::Client => unreachable!("a client's answer goes to the client"),
-            Asker::Probe(prober) => {
-                let probe = &mut self.health_mut().probers[prober];
-                if probe.open == Some(id) {
-                    probe.open = None;
-                    self.on_probed(prober, (200..400).contains(&outcome.status()), agenda);
-                }
-            }
-            Asker::HealthCheck(view) => self.on_check_answered(view, id, outcome, agenda),
-        }
-    }
-
-    /// A probe has waited long enough.
-    pub(super) fn on_probe_deadline(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
-        let probe = &mut self.health_mut().probers[id];
-        if probe.open.is_some() && probe.began + probe.timeout == agenda.now() {
-            probe.open = None;
-            self.on_probed(id, false, agenda);
-        }
-    }
-
-    /// A probe has its result.
-    fn on_probed(&mut self, id: ProberId, success: bool, agenda: &mut Agenda<'_, Event>) {
-        let probe = &mut self.health_mut().probers[id];
-        let late = std::mem::take(&mut probe.late);
-        let pod = probe.pod;
-        let changed = probe.prober.judge(success);
-        let seen = observe::Health::Probed {
-            pod,
-            passed: success,
-        };
-        self.tell(agenda.now(), seen);
-        self.on_verdict(id, changed, agenda);
-        if late {
-            self.probe(id, agenda);
-        }
-    }
-
-    /// A prober's verdict may have changed.
-    fn on_verdict(&mut self, id: ProberId, changed: Option<bool>, agenda: &mut Agenda<'_, Event>) {
-        let Some(verdict) = changed else { return };
-        let probe = &self.health().probers[id];
-        let pod = probe.pod;
-        match probe.prober.kind {
-            Kind::Readiness => {
-                self.update_status(pod, agenda);
-                if !verdict && self.health().pods[pod].noticed {
-                    // The sync that follows finds the container started and not ready: it probes at once.
-                    self.trigger_after_hop(id, agenda);
-                }
-            }
-            Kind::Startup if verdict => {
-                self.update_status(pod, agenda);
-                // The sync that follows finds the container started and not ready: it probes at once.
-                if let Some(readiness) = self.health().pods[pod].workers.readiness {
-                    self.trigger_after_hop(readiness, agenda);
-                }
-            }
-            // A container that has exited by itself is not there to be killed.
-            Kind::Liveness | Kind::Startup => {
-                if !verdict && self.health().pods[pod].noticed {
-                    self.kill(pod, agenda);
-                }
-            }
-        }
-    }
-
-    /// A pod sync comes a hop of the main loop later and triggers the prober.
-    fn trigger_after_hop(&mut self, id: ProberId, agenda: &mut Agenda<'_, Event>) {
-        let pod = self.health().probers[id].pod;
-        let hop = self.hop(pod);
-        let probe = &mut self.health_mut().probers[id];
-        probe.next_tick = agenda.now() + hop;
-        plan(agenda, probe.next_tick, HealthEvent::Probe(id));
-    }
-
     /// One hop of a kubelet's main loop, for the next status of a pod.
     pub(super) fn hop(&self, pod: PodId) -> SimDuration {
         let health = self.health();
@@ -417,7 +179,7 @@ impl<R: Recorder> World<R> {
     pub(super) fn on_relist(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
         let node = self.pods[pod].node;
         let health = self.health_mut();
-        if !health.nodes[node].condition().probes() {
+        if !health.nodes[node].condition().notices() {
             return;
         }
         let it = &mut health.pods[pod];
@@ -533,64 +295,30 @@ impl<R: Recorder> World<R> {
         }
     }
 
-    /// Liveness or startup failed: the container is killed.
-    fn kill(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+    /// Liveness or startup failed: the container is killed, within the probe's grace period if it has one, else the pod's.
+    pub(super) fn kill(
+        &mut self,
+        pod: PodId,
+        grace: Option<SimDuration>,
+        agenda: &mut Agenda<'_, Event>,
+    ) {
         let health = self.health();
         let workload = &health.workloads[self.pods[pod].deployment].config;
         let it = &health.pods[pod];
+        if !matches!(it.process, Process::Running { .. }) {
+            return;
+        }
+        let grace = grace.unwrap_or(workload.termination_grace_period);
+        let stop = health.settings.kubelet.stop(workload.pre_stop, grace);
         // A process in order obeys SIGTERM after its preStop hook; a hung one waits for SIGKILL.
-        let least = health.settings.kubelet.minimum_kill_grace;
-        let grace = workload
-            .termination_grace_period
-            .max(workload.pre_stop + least);
         let delay = match it.condition() {
-            PodCondition::Hanging => grace,
+            PodCondition::Hanging => stop.before_sigterm + stop.before_sigkill,
             PodCondition::Serving
             | PodCondition::Erroring(_)
             | PodCondition::Refusing
-            | PodCondition::Slow(_) => workload.pre_stop.min(grace),
+            | PodCondition::Slow(_) => stop.before_sigterm,
         };
         let hop = self.hop(pod);
         plan(agenda, agenda.now() + hop + delay, HealthEvent::Exit(pod));
-    }
-
-    /// The probers of a new pod begin; until its container runs they have nothing to ask.
-    pub(super) fn renew_probers(
-        &mut self,
-        pod: PodId,
-        now: SimTime,
-        agenda: &mut Agenda<'_, Event>,
-    ) {
-        for id in self.health().pods[pod].workers.all() {
-            let probe = &mut self.health_mut().probers[id];
-            probe.ended = false;
-            probe.open = None;
-            probe.prober.renew();
-            probe.next_tick = now + probe.prober.period();
-            plan(agenda, probe.next_tick, HealthEvent::Probe(id));
-        }
-    }
-
-    /// A kubelet restarts: probed pods are unready until their first success.
-    pub(super) fn restart_kubelet(&mut self, pods: &[PodId], agenda: &mut Agenda<'_, Event>) {
-        let now = agenda.now();
-        let streams = self.streams;
-        for &pod in pods {
-            // What has started stays started: the API says so.
-            let Workers {
-                readiness,
-                liveness,
-                ..
-            } = self.health().pods[pod].workers;
-            for id in readiness.into_iter().chain(liveness) {
-                let probe = &mut self.health_mut().probers[id];
-                probe.prober.renew();
-                let (entity, draw) = (u64::from(id.0), 1 + probe.prober.attempts);
-                let jitter = share(&streams, PROBE_PHASE, entity, draw, probe.prober.period());
-                probe.next_tick = now + jitter;
-                plan(agenda, probe.next_tick, HealthEvent::Probe(id));
-            }
-            self.update_status(pod, agenda);
-        }
     }
 }

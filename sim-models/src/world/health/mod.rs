@@ -1,7 +1,7 @@
 //! The health signal at work: who asks whom, who believes what, and when the next one hears of it.
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
-//! well, [`kubelet`] notices for its [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
+//! well, [`probing`] and [`kubelet`] notice for their [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
 //! side, whose word [`gates`] bring back to pods, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
 //! new ones. [`faults`] sets it all off.
 
@@ -40,6 +40,7 @@ mod nodes;
 mod outages;
 mod placing;
 mod pod;
+mod probing;
 mod rollouts;
 mod runtime;
 mod scheduling;
@@ -379,6 +380,7 @@ impl<R: Recorder> World<R> {
             HealthEvent::Choose(fault) => self.on_choose(fault, agenda.now()),
             HealthEvent::Probe(prober) => self.on_probe(prober, agenda),
             HealthEvent::ProbeDeadline(prober) => self.on_probe_deadline(prober, agenda),
+            HealthEvent::ProbeGoesOn(prober) => self.on_probe_goes_on(prober, agenda),
             HealthEvent::Relist(pod) => self.on_relist(pod, agenda),
             HealthEvent::Start(pod) => self.on_start(pod, agenda),
             HealthEvent::Run(pod) => self.on_run(pod, agenda),

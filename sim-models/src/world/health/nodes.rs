@@ -9,7 +9,7 @@ use crate::control::aws_controller::NodeReady;
 use crate::control::bucket::Bucket;
 use crate::control::node_lifecycle::{self, Patience};
 use crate::fault::NodeTrouble;
-use crate::id::{Arena, FaultId, NodeId, PodId, ZoneId};
+use crate::id::{Arena, FaultId, NodeId, PodId, ProberId, ZoneId};
 use crate::observe::{self, Recorder};
 use crate::streams::{LEASE, NODE_MONITOR, RELIST_PHASE};
 use crate::world::blueprint::{self, Blueprint};
@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) not_ready_at: Option<SimTime>,
     /// How often its runtime hung.
     pub(super) hangs: u64,
+    /// Verdicts of probes that its kubelet does not hear of while the runtime hangs.
+    pub(super) unheard: Vec<(ProberId, bool)>,
     /// When its agent was slow.
     pub(super) lags: Vec<Lag>,
 }
@@ -75,6 +77,7 @@ pub(super) fn in_order(
             silences: 0,
             not_ready_at: None,
             hangs: 0,
+            unheard: Vec::new(),
             lags: Vec::new(),
         })
         .collect()

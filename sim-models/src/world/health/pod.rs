@@ -8,7 +8,7 @@ use crate::cluster::condition::PodCondition;
 use crate::control::deployment::available_from;
 use crate::control::kubelet::BackOff;
 use crate::health::endpoint_slice::PodStatus;
-use crate::health::probe::{Kind, Prober, Sight};
+use crate::health::probe::{Handler, Kind, Prober, Sight};
 use crate::id::{Arena, FaultId, Id, NodeId, PodId, ProberId, RequestId};
 use crate::streams::PROBE_PHASE;
 use crate::world::blueprint::{self, Blueprint};
@@ -113,13 +113,33 @@ pub(super) enum Process {
 pub(super) struct Probe {
     pub(super) pod: PodId,
     pub(super) prober: Prober,
+    pub(super) handler: Handler,
     pub(super) timeout: SimDuration,
+    /// The grace period of a container that this probe kills; `None`: the pod's.
+    pub(super) grace: Option<SimDuration>,
     pub(super) next_tick: SimTime,
-    pub(super) open: Option<RequestId>,
+    pub(super) open: Option<Question>,
     pub(super) began: SimTime,
     /// A tick or a trigger came while a question was open.
     pub(super) late: bool,
     pub(super) ended: bool,
+}
+
+/// What a probe worker waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// The answer to an HTTP GET.
+    Request(RequestId),
+    /// Somebody who accepts its connection.
+    Dialled,
+    /// An answer that is on its way.
+    Answered { at: SimTime, passed: bool },
+}
+
+impl Question {
+    pub(super) fn answered(passed: bool, at: SimTime) -> Self {
+        Self::Answered { at, passed }
+    }
 }
 
 /// Pods that have been in order for long, and the probers at work on them.
@@ -167,7 +187,9 @@ impl Probe {
         Self {
             pod,
             prober: Prober::new(kind, config),
+            handler: config.handler(),
             timeout: config.timeout,
+            grace: config.termination_grace_period,
             next_tick: SimTime::ZERO + phase,
             open: None,
             began: SimTime::ZERO,

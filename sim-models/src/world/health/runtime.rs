@@ -1,6 +1,6 @@
 //! A node whose container runtime does not answer: its kubelet goes on, and knows less and less.
 //!
-//! Probes have no consequences, exits are not noticed, nothing starts and nothing is stopped, but the lease is renewed. Some time after the
+//! Probes go on without consequences, except those whose command the runtime would have to run; exits are not noticed, nothing starts and nothing is stopped, but the lease is renewed. Some time after the
 //! last relist that worked the kubelet says itself that the node is not ready. Its pods stay endpoints all the same: only a node that falls
 //! silent has its pods marked.
 //!
@@ -86,10 +86,17 @@ impl<R: Recorder> World<R> {
         let now = agenda.now();
         let it = &mut self.health_mut().nodes[node];
         it.not_ready_at = None;
-        if !it.condition().reports() {
+        let reports = it.condition().reports();
+        for (prober, verdict) in std::mem::take(&mut it.unheard) {
+            // One that has changed its mind has nothing to say.
+            if self.health().probers[prober].prober.verdict() == Some(verdict) {
+                self.on_verdict(prober, Some(verdict), agenda);
+            }
+        }
+        if !reports {
             return;
         }
-        if it.ready != NodeReady::True {
+        if self.health().nodes[node].ready != NodeReady::True {
             self.speaks_again(node, agenda);
         }
         for pod in self.pods_on(node) {

@@ -69,7 +69,8 @@ impl<R: Recorder> World<R> {
         }
         let workload = &health.workloads[self.pods[pod].deployment].config;
         let grace = workload.termination_grace_period;
-        let at = agenda.now() + self.hop(pod) + workload.pre_stop.min(grace);
+        let stop = health.settings.kubelet.stop(workload.pre_stop, grace);
+        let at = agenda.now() + self.hop(pod) + stop.before_sigterm;
         plan(agenda, at, HealthEvent::Sigterm(pod));
     }
 
@@ -86,8 +87,8 @@ impl<R: Recorder> World<R> {
         let how = health.workloads[deployment].on_sigterm;
         let workload = &health.workloads[deployment].config;
         let grace = workload.termination_grace_period;
-        let left = grace.saturating_sub(workload.pre_stop);
-        let left = left.max(health.settings.kubelet.minimum_kill_grace);
+        let stop = health.settings.kubelet.stop(workload.pre_stop, grace);
+        let left = stop.before_sigkill;
         match how {
             OnSigterm::CloseListenerDrain => {}
             OnSigterm::CloseAll if !hangs => return plan(agenda, now, HealthEvent::Exit(pod)),

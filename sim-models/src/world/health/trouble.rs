@@ -329,17 +329,14 @@ impl<R: Recorder> World<R> {
 
     /// Whether a request is one of the share that a condition meets.
     fn meets(&self, id: RequestId, share: f64) -> bool {
-        if share >= 1.0 {
-            return true;
-        }
         let request = &self.requests[id];
-        let asker = match request.asker {
-            Asker::Client => u64::from(request.population.0),
-            Asker::HealthCheck(view) => 1 << 32 | u64::from(view.0),
-            Asker::Probe(prober) => 2 << 32 | u64::from(prober.0),
-        };
-        let draw = self.streams.nth(FAULT_SHARE, asker, request.serial).unit();
-        draw.get() < share
+        self.is_among(share, request.drawer(), request.serial)
+    }
+
+    /// Whether something that draws for itself is one of the share that a condition meets.
+    pub(super) fn is_among(&self, share: f64, drawer: u64, serial: u64) -> bool {
+        let draw = || self.streams.nth(FAULT_SHARE, drawer, serial).unit();
+        share >= 1.0 || share > 0.0 && draw().get() < share
     }
 
     /// The connection of a request is reset: the answer is a RST.
