@@ -29,10 +29,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "connections that only one side has closed",
     ),
     (
-        "cluster.proxy.KubeProxy.burst_syncs",
-        "kube-proxy's second pass in a burst",
-    ),
-    (
         "cluster.proxy.Cilium.conntrack.any",
         "other traffic than TCP",
     ),

@@ -21,10 +21,10 @@ pub struct Versions {
     /// Kubernetes, on the control plane and the nodes: one of 1.31 to 1.36.
     ///
     /// 1.31 looks for silent nodes sooner (`monitor_grace_period`) and leaves the ticks of probes where they are
-    /// (`manual_probe_moves_grid`). From 1.35 on a restart of the kubelet leaves pods ready (`restart_flips_ready`) and a crashed container is
+    /// (`manual_probe_moves_grid`). Before 1.34 kube-proxy lets a second pass follow at once (`burst_syncs`). From 1.35 on a restart of the kubelet leaves pods ready (`restart_flips_ready`) and a crashed container is
     /// looked at in time (`crash_loop.retry_poll`); from 1.36 on a start is noticed at once (`relist_on_sync`).
     /// Default: "1.34".
-    /// Source: Kubernetes, CHANGELOG-1.32, kubernetes/kubernetes#119089, `pkg/kubelet` of 1.34 to 1.36.
+    /// Source: Kubernetes, CHANGELOG-1.32, kubernetes/kubernetes#119089, `pkg/kubelet` of 1.34 to 1.36, `pkg/util/async` of 1.33.
     pub kubernetes: Kubernetes,
 
     /// Cilium: one of 1.14 to 1.19.
@@ -205,6 +205,13 @@ const PRESETS: &[Preset] = &[
         "cluster.kubelet.manual_probe_moves_grid",
         Written::Flag(false),
     ),
+    preset(
+        "kubernetes",
+        before(34),
+        "cluster.proxy.KubeProxy.burst_syncs",
+        Written::Number(2),
+    )
+    .within("proxy"),
     preset(
         "kubernetes",
         from(35),

@@ -3,6 +3,8 @@
 //! The EndpointSlice controller hears of a pod's change, syncs, and publishes a version. The versions of
 //! a Service are its history; what any node believes at any time follows from that history alone.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration, SimTime};
@@ -15,7 +17,7 @@ use crate::request::node_port::Endpoints;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// One sync and its write.
+    /// One sync and its write; where it changes several slices of the Service, each further write takes as long again.
     ///
     /// Range: 0 and up; plausible 5 to 100 ms. Default: LogNormal(median: "15ms", p99: "100ms").
     /// Assumption: nothing official bounds it below one second.
@@ -32,6 +34,18 @@ pub struct Config {
     /// Range: above 0. Default: "1s".
     /// Source: Kubernetes 1.34 `endpointslice/util/endpointslice_tracker.go`.
     pub stale_retry: SimDuration,
+
+    /// Services that are synced at the same time.
+    ///
+    /// Range: 1 and up. Default: 5.
+    /// Source: kube-controller-manager, `--concurrent-service-endpoint-syncs`.
+    pub workers: NonZeroU32,
+
+    /// Endpoints in one slice. A Service with more has several, and each is written, and heard of by the nodes, on its own.
+    ///
+    /// Range: 1 to 1000. Default: 100.
+    /// Source: kube-controller-manager, `--max-endpoints-per-slice`.
+    pub max_endpoints_per_slice: NonZeroU32,
 }
 
 impl Default for Config {
@@ -40,6 +54,8 @@ impl Default for Config {
             sync: crate::health::log_normal(15, 100),
             updates_batch_period: SimDuration::ZERO,
             stale_retry: SimDuration::from_secs(1),
+            workers: NonZeroU32::new(5).expect("5 is not 0"),
+            max_endpoints_per_slice: NonZeroU32::new(100).expect("100 is not 0"),
         }
     }
 }
@@ -106,10 +122,10 @@ pub struct Endpoint {
     pub conditions: Conditions,
 }
 
-/// A published version: who is an endpoint, and how.
+/// What a Service's slices say together after one of them was written: who is an endpoint, and how.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// When it was committed.
+    /// When that write was committed.
     pub at: SimTime,
     /// All endpoints, in the order of pods.
     pub endpoints: Vec<Endpoint>,
@@ -220,6 +236,11 @@ impl Syncer {
         self.retry_at = None;
         self.running = true;
         Wake::Sync
+    }
+
+    /// Whether a sync is under way.
+    pub fn is_running(&self) -> bool {
+        self.running
     }
 
     /// A change arrives under a batch period: returns when to wake, unless that is planned already.

@@ -1,12 +1,13 @@
 //! How does a change of readiness travel?
 //!
 //! The files lie in the order of the journey: a [`probe`] fails often enough ([`threshold`]), an
-//! [`endpoint_slice`] is published without the pod, each node's [`service_map`] follows. Meanwhile every
+//! [`endpoint_slice`] is published without the pod ([`packing`] says which one), each node's [`service_map`] follows. Meanwhile every
 //! load balancer node makes its own [`health_check`]s and keeps its own view of each [`target_group`].
 //! Nothing here plans an event or reads the clock: that is the work of [`crate::world`].
 
 pub mod endpoint_slice;
 pub mod health_check;
+pub mod packing;
 pub mod probe;
 pub mod service_map;
 pub mod target_group;

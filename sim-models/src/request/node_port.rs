@@ -80,12 +80,19 @@ pub enum Proxy {
         #[serde(default)]
         mode: Mode,
 
-        /// From the end of one pass over the rules until the next may begin. Each Service is taken for itself.
+        /// From the end of one pass over the rules of all Services until the next may begin.
         ///
         /// Range: 0 and up. Default: "1s", with Ipvs "0s".
         /// Source: kube-proxy `--iptables-min-sync-period`, `--ipvs-min-sync-period`; Kubernetes 1.34 `pkg/util/async`.
         #[serde(default)]
         min_sync_period: Option<SimDuration>,
+
+        /// Passes that may follow each other without a pause after a time without changes.
+        ///
+        /// Range: 1 and up. Default: 1; 2 up to Kubernetes 1.33.
+        /// Source: Kubernetes `pkg/util/async/bounded_frequency_runner.go`, and its replacement in 1.34.
+        #[serde(default = "default_burst_syncs")]
+        burst_syncs: NonZeroU32,
 
         /// One pass over the rules.
         ///
@@ -218,6 +225,10 @@ fn default_icmp_rate() -> Rate {
     Rate::per_second(1.0).expect("1 per second is a rate")
 }
 
+fn default_burst_syncs() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
 fn default_icmp_burst() -> NonZeroU32 {
     NonZeroU32::new(6).expect("6 is above 0")
 }
@@ -345,8 +356,15 @@ impl Proxy {
         }
     }
 
+    /// The slots of the table in which a node looks up the backends of a Service; 0 where it has none. `own` is the Service's own algorithm.
+    pub fn table_slots(&self, own: Option<select::Kind>) -> u32 {
+        match self {
+            Self::Cilium { algorithm, .. } => algorithm.table_slots(own),
+            Self::KubeProxy { .. } => 0,
+        }
+    }
+
     /// The agent on each node: how long a change of endpoints takes to reach its service map.
-    ///
     pub fn agent(&self) -> service_map::Config {
         match self {
             Self::Cilium { agent, .. } => agent.clone(),
@@ -362,18 +380,21 @@ impl Proxy {
         match self {
             Self::Cilium { agent, .. } => service_map::Pace {
                 wait: agent.reflector_wait,
-                pause: SimDuration::ZERO,
+                buffer: agent.buffer_size.get(),
+                ..service_map::Pace::default()
             },
             Self::KubeProxy {
                 mode,
                 min_sync_period,
+                burst_syncs,
                 ..
             } => service_map::Pace {
-                wait: SimDuration::ZERO,
                 pause: min_sync_period.unwrap_or(match mode {
                     Mode::Ipvs { .. } => SimDuration::ZERO,
                     Mode::Iptables | Mode::Nftables => SimDuration::from_secs(1),
                 }),
+                burst: burst_syncs.get(),
+                ..service_map::Pace::default()
             },
         }
     }
@@ -476,6 +497,7 @@ mod tests {
         Proxy::KubeProxy {
             mode,
             min_sync_period: None,
+            burst_syncs: default_burst_syncs(),
             sync_time: default_sync_time(),
             icmp_rate: default_icmp_rate(),
             icmp_burst: default_icmp_burst(),

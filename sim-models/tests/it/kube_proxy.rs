@@ -21,6 +21,7 @@ fn kube_proxy(mode: KubeProxyMode) -> Proxy {
     Proxy::KubeProxy {
         mode,
         min_sync_period: None,
+        burst_syncs: NonZeroU32::MIN,
         sync_time: default_sync_time(),
         icmp_rate: Rate::per_second(1.0).expect("above 0"),
         icmp_burst: NonZeroU32::new(6).expect("above 0"),

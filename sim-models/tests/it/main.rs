@@ -6,6 +6,7 @@ mod capture;
 mod conformance;
 mod detection;
 
+mod endpoint_slices;
 mod errors;
 mod failing_targets;
 mod front;

@@ -73,6 +73,7 @@ fn kube_proxy(conntrack: conntrack::KubeProxy) -> Proxy {
     Proxy::KubeProxy {
         mode: KubeProxyMode::Iptables,
         min_sync_period: None,
+        burst_syncs: NonZeroU32::MIN,
         sync_time: sim_models::request::node_port::default_sync_time(),
         icmp_rate: Rate::per_second(1.0).expect("above 0"),
         icmp_burst: NonZeroU32::MIN,

@@ -278,6 +278,11 @@ impl TableSize {
 
     /// Cilium's default.
     pub const DEFAULT: Self = Self(16381);
+
+    /// How many slots that are.
+    pub fn slots(self) -> u32 {
+        self.0
+    }
 }
 
 impl Config {

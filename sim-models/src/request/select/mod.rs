@@ -83,16 +83,29 @@ impl Algorithm {
     /// All algorithms, with Cilium's defaults.
     pub const ALL: [Self; 2] = [Self::Random, Self::Maglev(maglev::Config::DEFAULT)];
 
+    /// The slots of the table of a Service, with what it has in place of the algorithm; 0 where there is none.
+    pub fn table_slots(self, own: Option<Kind>) -> u32 {
+        let (kind, config) = self.parts();
+        match own.unwrap_or(kind) {
+            Kind::Random => 0,
+            Kind::Maglev => config.table_size.slots(),
+        }
+    }
+
+    fn parts(self) -> (Kind, maglev::Config) {
+        match self {
+            Self::Random => (Kind::Random, maglev::Config::DEFAULT),
+            Self::Maglev(config) => (Kind::Maglev, config),
+        }
+    }
+
     /// The algorithm at the start of a run, with what some Services have in its place; only one that looks at addresses asks for them.
     pub fn selector(
         self,
         own: &Arena<ServiceId, Option<Kind>>,
         addresses: impl FnOnce() -> Addresses,
     ) -> Selector {
-        let (kind, config) = match self {
-            Self::Random => (Kind::Random, maglev::Config::DEFAULT),
-            Self::Maglev(config) => (Kind::Maglev, config),
-        };
+        let (kind, config) = self.parts();
         let hashed = own.iter().map(|own| own.unwrap_or(kind) == Kind::Maglev);
         let hashed: Arena<ServiceId, bool> = hashed.collect();
         let tables = || tables::Tables::new(config, addresses());

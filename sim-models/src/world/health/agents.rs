@@ -10,7 +10,7 @@ use sim_core::{Agenda, SimDuration, SimTime, Streams};
 use super::nodes::Node;
 use super::{Health, plan, share};
 use crate::fault::NodeTrouble;
-use crate::id::{FaultId, NodeId, ServiceId};
+use crate::id::{FaultId, NodeId};
 use crate::observe::Recorder;
 use crate::streams::AGENT_LIVENESS;
 use crate::world::build::World;
@@ -114,17 +114,14 @@ impl<R: Recorder> World<R> {
 
     /// What a node's agent has learnt by now is all that it will know until it is back.
     pub(super) fn freeze_map(&mut self, node: NodeId, now: SimTime) {
-        for service in self.services.ids().collect::<Vec<ServiceId>>() {
-            self.believed(service, node, now);
-        }
+        let streams = self.streams;
+        self.health_mut().follow(node, &streams, now);
     }
 
     /// An agent starts: it lists everything, and pods that waited for their network get it.
     fn agent_starts(&mut self, node: NodeId, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        for service in self.health_mut().services.iter_mut() {
-            service.lists_anew(node, now);
-        }
+        self.health_mut().maps.lists_anew(node, now);
         self.hear_of_pods(node, agenda);
     }
 }

@@ -115,8 +115,7 @@ impl Health {
         group: TargetGroupId,
         service: ServiceId,
     ) -> impl Iterator<Item = PodId> + '_ {
-        let version = self.services[service].versions.last();
-        let endpoints = &version.expect("there is a first version").endpoints;
+        let endpoints = &self.services[service].latest().endpoints;
         let pods = endpoints.iter().map(|endpoint| endpoint.pod);
         pods.filter(move |&pod| {
             let it = &self.pods[pod];

@@ -1,7 +1,7 @@
 //! The health signal at work: who asks whom, who believes what, and when the next one hears of it.
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
-//! well, [`probing`] and [`kubelet`] notice for their [`pod`]s, [`slices`] publishes, [`targets`] and [`checks`] are the load balancer's
+//! well, [`probing`] and [`kubelet`] notice for their [`pod`]s, [`slices`] publishes, every node's [`maps`] follow, [`targets`] and [`checks`] are the load balancer's
 //! side, whose word [`gates`] bring back to pods, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
 //! new ones. [`faults`] sets it all off.
 
@@ -36,6 +36,7 @@ mod drains;
 mod faults;
 mod gates;
 mod kubelet;
+mod maps;
 mod nodes;
 mod outages;
 mod placing;
@@ -64,6 +65,8 @@ pub(super) struct Health {
     nodes: Arena<NodeId, nodes::Node>,
     probers: Arena<ProberId, pod::Probe>,
     services: Arena<ServiceId, slices::Service>,
+    slice_controller: slices::Controller,
+    maps: maps::Maps,
     groups: Arena<TargetGroupId, targets::Binding>,
     /// The groups whose gates a new pod of a Deployment gets.
     gates_of: Arena<DeploymentId, Vec<TargetGroupId>>,
@@ -109,6 +112,7 @@ struct Settings {
     /// Whether pods get their network from the agent.
     agent_wires_pods: bool,
     reconcile: Sampler,
+    map: maps::MapWriting,
     node_recovery: Sampler,
     default_toleration: SimDuration,
     lifecycle: node_lifecycle::Config,
@@ -140,7 +144,7 @@ impl Health {
         let Some(config) = &blueprint.health else {
             return Ok(None);
         };
-        let settings = Settings::new(config, &blueprint.proxy)?;
+        let settings = Settings::new(config, blueprint)?;
         let load_balancer_nodes = blueprint.load_balancer.nodes.len() as u32;
         let mut workloads = Arena::new();
         for (id, workload) in config.workloads.enumerate() {
@@ -172,7 +176,15 @@ impl Health {
             bucket: settings.controller.api.bucket(),
             writes: config.controller_manager.bucket(),
             leaderless_until: SimTime::ZERO,
-            services: slices::published(blueprint),
+            services: slices::published(
+                blueprint,
+                settings.slices.max_endpoints_per_slice.get() as usize,
+            ),
+            slice_controller: slices::Controller::new(
+                settings.slices.workers.get(),
+                config.controller_manager.bucket(),
+            ),
+            maps: maps::Maps::new(blueprint.nodes.len()),
             replica_sets: deployments::at_rest(blueprint, &pods),
             disruptions: drains::Disruptions::new(blueprint, config, &pods),
             api: api::ApiServer::new(config)?,
@@ -230,7 +242,9 @@ impl Health {
         node: NodeId,
         policy: TrafficPolicy,
     ) -> &[(NodeId, PodId)] {
-        self.services[service].versions[version].backends(node, policy)
+        self.services[service]
+            .version(version)
+            .backends(node, policy)
     }
 
     /// Whether a pod's process accepts nothing new: it closes each connection after its answer.
@@ -282,7 +296,8 @@ impl Health {
 }
 
 impl Settings {
-    fn new(config: &blueprint::Health, proxy: &Proxy) -> Result<Self, RunError> {
+    fn new(config: &blueprint::Health, blueprint: &Blueprint) -> Result<Self, RunError> {
+        let proxy = &blueprint.proxy;
         let agent = proxy.agent();
         let mut groups = Arena::new();
         for group in config.target_groups.iter() {
@@ -315,6 +330,7 @@ impl Settings {
             liveness: agent.liveness,
             agent_wires_pods: matches!(proxy, Proxy::Cilium { .. }),
             reconcile: sampler(&agent.reconcile, "cluster.proxy")?,
+            map: maps::MapWriting::new(blueprint, agent.maglev_rebuild),
             node_recovery: sampler(&config.node_recovery, "cluster.node_recovery")?,
             default_toleration: config.default_toleration,
             lifecycle: lifecycle.clone(),

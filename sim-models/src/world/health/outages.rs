@@ -273,8 +273,7 @@ impl<R: Recorder> World<R> {
             | HealthEvent::Evict(node) => self.health_mut().nodes[node].is_due(event, now),
             HealthEvent::Synced(service) => {
                 // What was to be written is out of date.
-                let next = self.endpoints_seen(service);
-                self.health_mut().services[service].next = next;
+                self.look_at_pods(service);
             }
             _ => {}
         }

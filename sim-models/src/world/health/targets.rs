@@ -226,8 +226,7 @@ impl Health {
                 chosen(&all, fail_open)
             }
             _ => {
-                let version = self.services[service].versions.last();
-                let endpoints = &version.expect("there is a first version").endpoints;
+                let endpoints = &self.services[service].latest().endpoints;
                 let all = endpoints
                     .iter()
                     .map(|it| (Key::Pod(it.pod), by_pod(it.pod)));
@@ -245,8 +244,7 @@ impl Health {
     }
 
     fn of_pod(&self, service: ServiceId, pod: PodId) -> Registration {
-        let version = self.services[service].versions.last();
-        let endpoints = &version.expect("there is a first version").endpoints;
+        let endpoints = &self.services[service].latest().endpoints;
         let found = endpoints.binary_search_by_key(&pod, |it| it.pod);
         let Ok(at) = found else {
             return Registration::Deregistered;

@@ -140,6 +140,7 @@ fn proxy(config: &Config) -> Proxy {
                 scheduler: Scheduler::Sh,
             },
             min_sync_period: None,
+            burst_syncs: NonZeroU32::MIN,
             sync_time: node_port::default_sync_time(),
             icmp_rate: Rate::per_second(1.0).expect("above 0"),
             icmp_burst: NonZeroU32::new(6).expect("above 0"),
