@@ -243,6 +243,13 @@ pub struct ApiServer {
     /// Assumption: the defaults of those delays are those of an API server that has little to do.
     pub latency: Dist,
 
+    /// How long a watch whose packets vanish looks like one without news: a node that is cut off from the API server for a shorter time hears on
+    /// with the next repeat of a lost packet, one that is cut off for longer has to connect again (`reconnect`).
+    ///
+    /// Range: above 0. Default: "45s".
+    /// Source: Kubernetes 1.34 apimachinery `util/net/http.go`: HTTP/2 asks after 30 s of silence and waits 15 s for the answer.
+    pub dead_connection: SimDuration,
+
     /// Who is back when, after it did not answer for a while.
     pub reconnect: plane::Reconnect,
 }
@@ -252,6 +259,7 @@ impl Default for ApiServer {
         Self {
             watch_delay: sim_models::health::watch_delay(),
             latency: plane::api_latency(),
+            dead_connection: plane::dead_connection(),
             reconnect: plane::Reconnect::default(),
         }
     }

@@ -51,6 +51,7 @@ pub(super) fn lower(
         kubelet: cluster.kubelet.clone(),
         watch_delay: cluster.api_server.watch_delay.clone(),
         api_latency: cluster.api_server.latency.clone(),
+        dead_connection: cluster.api_server.dead_connection,
         reconnect: cluster.api_server.reconnect.clone(),
         controller_manager: cluster.controller_manager.clone(),
         endpoint_slice_controller: cluster.endpoint_slice_controller.clone(),

@@ -14,6 +14,13 @@ pub fn api_latency() -> Dist {
     Dist::Constant(SimDuration::ZERO)
 }
 
+/// How long a watch whose packets vanish looks like one without news, where nothing else is said: 45 s.
+///
+/// Source: Kubernetes 1.34 apimachinery `util/net/http.go`: HTTP/2 asks after 30 s of silence and waits 15 s for the answer.
+pub fn dead_connection() -> SimDuration {
+    SimDuration::from_secs(45)
+}
+
 /// Who is back when, after the API server did not answer for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

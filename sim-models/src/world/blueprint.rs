@@ -75,6 +75,8 @@ pub struct Health {
     pub watch_delay: Dist,
     /// What a request to the API server takes beyond what its sender's own delay holds.
     pub api_latency: Dist,
+    /// How long a watch whose packets vanish looks like one without news.
+    pub dead_connection: SimDuration,
     /// Who is back when after an outage of the API server.
     pub reconnect: plane::Reconnect,
     /// The controllers, and who leads them.
@@ -169,6 +171,7 @@ impl Health {
             kubelet: kubelet::Config::default(),
             watch_delay: crate::health::watch_delay(),
             api_latency: plane::api_latency(),
+            dead_connection: plane::dead_connection(),
             reconnect: plane::Reconnect::default(),
             controller_manager: plane::ControllerManager::default(),
             endpoint_slice_controller: endpoint_slice::Config::default(),

@@ -123,6 +123,35 @@ fn an_agent_that_is_back_lists_everything() {
     assert!(near(other, 30_505), "{other:?}");
 }
 
+/// A node that is cut off from the API server, and from nobody else, at 20 s.
+fn cut_off(until: u64) -> Blueprint {
+    let mut blueprint = world(vec![agent(20, Some(until), NodeTrouble::CutOff), leaves()]);
+    let health = blueprint.health.as_mut().expect("a health signal");
+    health.reconnect.agents = Dist::Constant(seconds(3));
+    // Nobody gives it up meanwhile.
+    health.node_lifecycle_controller.monitor_grace_period = seconds(200);
+    blueprint
+}
+
+#[test]
+fn an_agent_that_is_cut_off_keeps_its_map() {
+    let ends = |until| {
+        let [own, other] = last_opened(&requests(&cut_off(until)));
+        [own, other].map(|it| (it - SimTime::ZERO).as_secs_f64())
+    };
+    // Its connection outlives 15 s of silence. What was lost at 20 s is repeated after 0.2, 0.6, 1.4, 3.0, 6.2, 12.6 and 25.4 s: at 45.4 s it hears of the
+    // change of 30 s, and follows 505 ms later.
+    let [own, other] = ends(35);
+    assert!((45.4..45.905).contains(&own), "{own}");
+    assert!((30.0..30.505).contains(&other), "{other}");
+    // After 60 s the connection is dead; the agent is back 3 s after the node.
+    let [own, _] = ends(80);
+    assert!((83.0..83.505).contains(&own), "{own}");
+    // At 60 s the next repeat would come after 51 s; the silence is noticed after 45 s, and the new connection finds the way free.
+    let [own, _] = ends(60);
+    assert!((65.0..65.505).contains(&own), "{own}");
+}
+
 #[test]
 fn a_hung_agent_is_restarted_by_its_liveness_probe() {
     // Hung from 20 s on, killed at the tenth failure in a row: 9 x 30 s + 5 s after the first, which comes within 30 s. So it is back

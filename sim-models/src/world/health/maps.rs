@@ -4,7 +4,6 @@ use sim_core::{Sampler, SimDuration, SimTime, Streams};
 
 use super::api::ApiServer;
 use super::nodes::Node;
-use super::outages::heard_at;
 use super::{Health, Settings, drawn, pair};
 use crate::health::service_map::{Cursor, History};
 use crate::id::{Arena, NodeId, PodId, ServiceId};
@@ -74,8 +73,6 @@ struct Received<'a> {
     reconcile: &'a Sampler,
     map: &'a MapWriting,
     streams: &'a Streams,
-    /// From when until when the agent heard nothing.
-    deaf: &'a [(SimTime, SimTime)],
     api: &'a ApiServer,
 }
 
@@ -138,11 +135,11 @@ impl History for Received<'_> {
         };
         let draw = 2 * u64::from(write.version);
         let delay = drawn(self.watch, self.streams, AGENT, self.entity(write), draw);
-        if self.node.lags.is_empty() && self.deaf.is_empty() && !self.api.was_overloaded() {
+        if self.node.lags.is_empty() && !self.node.deafness.ever() && !self.api.was_overloaded() {
             return delay;
         }
         let lag = self.node.lag(write.at) + self.api.lag(write.at);
-        heard_at(self.deaf, write.at + delay + lag) - write.at
+        self.node.deafness.heard_at(write.at + delay + lag) - write.at
     }
 
     fn writing(&self, first: u32, last: u32) -> SimDuration {
@@ -177,7 +174,6 @@ impl Health {
             reconcile,
             map,
             streams,
-            deaf: self.outages.as_ref().map_or(&[], |it| it.deaf(node)),
             api: &self.api,
         }
     }

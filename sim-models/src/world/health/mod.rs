@@ -31,6 +31,7 @@ mod agents;
 mod api;
 mod autoscaling;
 mod checks;
+mod deafness;
 mod deployments;
 mod drains;
 mod faults;
@@ -113,6 +114,10 @@ struct Settings {
     agent_wires_pods: bool,
     reconcile: Sampler,
     map: maps::MapWriting,
+    reconnect_agents: Sampler,
+    dead_connection: SimDuration,
+    /// The first time-out of TCP.
+    min_rto: SimDuration,
     node_recovery: Sampler,
     default_toleration: SimDuration,
     lifecycle: node_lifecycle::Config,
@@ -188,7 +193,7 @@ impl Health {
             replica_sets: deployments::at_rest(blueprint, &pods),
             disruptions: drains::Disruptions::new(blueprint, config, &pods),
             api: api::ApiServer::new(config)?,
-            outages: outages::Outages::new(blueprint, config)?.map(Box::new),
+            outages: outages::Outages::new(config)?.map(Box::new),
             autoscaling: autoscaling::Autoscaling::new(blueprint, config, streams).map(Box::new),
             placing,
             workloads,
@@ -331,6 +336,12 @@ impl Settings {
             agent_wires_pods: matches!(proxy, Proxy::Cilium { .. }),
             reconcile: sampler(&agent.reconcile, "cluster.proxy")?,
             map: maps::MapWriting::new(blueprint, agent.maglev_rebuild),
+            reconnect_agents: sampler(
+                &config.reconnect.agents,
+                "cluster.api_server.reconnect.agents",
+            )?,
+            dead_connection: config.dead_connection,
+            min_rto: blueprint.links.min_rto,
             node_recovery: sampler(&config.node_recovery, "cluster.node_recovery")?,
             default_toleration: config.default_toleration,
             lifecycle: lifecycle.clone(),

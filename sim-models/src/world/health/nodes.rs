@@ -3,6 +3,7 @@
 use sim_core::{Agenda, SimDuration, SimTime, Streams};
 
 use super::agents::Lag;
+use super::deafness::Deafness;
 use super::{drawn, plan, share};
 use crate::cluster::condition::NodeCondition;
 use crate::control::aws_controller::NodeReady;
@@ -40,6 +41,8 @@ pub(super) struct Node {
     pub(super) unheard: Vec<(ProberId, bool)>,
     /// When its agent was slow.
     pub(super) lags: Vec<Lag>,
+    /// When its agent heard nothing of the API server.
+    pub(super) deafness: Deafness,
 }
 
 /// The node lifecycle controller at work.
@@ -79,6 +82,7 @@ pub(super) fn in_order(
             hangs: 0,
             unheard: Vec::new(),
             lags: Vec::new(),
+            deafness: Deafness::default(),
         })
         .collect()
 }
@@ -209,6 +213,7 @@ impl<R: Recorder> World<R> {
             _ => {}
         }
         let after = self.health().nodes[node].condition();
+        self.hear_or_not(node, before.cut_off, after.cut_off, agenda.now());
         if before.reports() && !after.reports() {
             self.falls_silent(node, agenda);
         }

@@ -7,21 +7,21 @@
 
 use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
 
+use super::deafness::Cause;
 use super::{drawn, plan, sampler};
 use crate::control::plane;
 use crate::fault::{Outage, What};
-use crate::id::{Arena, NodeId};
+use crate::id::NodeId;
 use crate::observe::Recorder;
 use crate::streams::OUTAGE;
 use crate::world::RunError;
-use crate::world::blueprint::{self, Blueprint};
+use crate::world::blueprint;
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
 
 /// The control plane in a run in which part of it goes away.
 #[derive(Debug)]
 pub(super) struct Outages {
-    agents: Sampler,
     controllers: Sampler,
     kubelets: Sampler,
     takeover: Sampler,
@@ -37,13 +37,8 @@ pub(super) struct Outages {
     is_successor: bool,
     /// What those who are away would have done.
     kept: Vec<HealthEvent>,
-    /// From when until when each node's agent heard nothing.
-    deaf: Arena<NodeId, Vec<(SimTime, SimTime)>>,
     draws: u64,
 }
-
-/// Longer than any run, and short enough to add delays to.
-const NOT_KNOWN_YET: SimDuration = SimDuration::from_secs(100 * 366 * 86_400);
 
 /// Without whom an event does not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +80,19 @@ impl Needs {
 
 impl Outages {
     /// The control plane of a world at time zero; `None` where nothing happens to it.
-    pub(super) fn new(
-        blueprint: &Blueprint,
-        config: &blueprint::Health,
-    ) -> Result<Option<Self>, RunError> {
+    pub(super) fn new(config: &blueprint::Health) -> Result<Option<Self>, RunError> {
         let mut faults = config.faults.iter();
         if !faults.any(|fault| matches!(fault.what, What::ControlPlane(_))) {
             return Ok(None);
         }
         let plane::Reconnect {
-            agents,
+            agents: _,
             controllers,
             kubelets,
         } = &config.reconnect;
         let at = |name: &str| format!("cluster.api_server.reconnect.{name}");
         let manager = &config.controller_manager;
         Ok(Some(Self {
-            agents: sampler(agents, &at("agents"))?,
             controllers: sampler(controllers, &at("controllers"))?,
             kubelets: sampler(kubelets, &at("kubelets"))?,
             takeover: sampler(&manager.takeover, "cluster.controller_manager.takeover")?,
@@ -112,7 +103,6 @@ impl Outages {
             back_at: SimTime::ZERO,
             is_successor: false,
             kept: Vec::new(),
-            deaf: blueprint.nodes.iter().map(|_| Vec::new()).collect(),
             draws: 0,
         }))
     }
@@ -126,23 +116,10 @@ impl Outages {
         }
     }
 
-    /// From when until when a node's agent heard nothing.
-    pub(super) fn deaf(&self, node: NodeId) -> &[(SimTime, SimTime)] {
-        &self.deaf[node]
-    }
-
     /// Whether nothing can be written.
     pub(super) fn is_down(&self) -> bool {
         self.api > 0
     }
-}
-
-/// When something that would arrive at `at` arrives at somebody who heard nothing for a while.
-pub(super) fn heard_at(deaf: &[(SimTime, SimTime)], at: SimTime) -> SimTime {
-    let later = |at: SimTime, &(from, until): &(SimTime, SimTime)| {
-        if from <= at && at < until { until } else { at }
-    };
-    deaf.iter().fold(at, later)
 }
 
 impl<R: Recorder> World<R> {
@@ -176,8 +153,9 @@ impl<R: Recorder> World<R> {
                 outages.api += 1;
                 if outages.api == 1 {
                     outages.api_since = now;
-                    let silence = (now, now + NOT_KNOWN_YET);
-                    outages.deaf.iter_mut().for_each(|it| it.push(silence));
+                    for node in self.health_mut().nodes.iter_mut() {
+                        node.deafness.begins(Cause::Outage, now);
+                    }
                 }
             }
             (Outage::ApiServer, false) => {
@@ -208,7 +186,8 @@ impl<R: Recorder> World<R> {
         let now = agenda.now();
         let streams = self.streams;
         let nodes: Vec<NodeId> = self.nodes.ids().collect();
-        let Some(outages) = &mut self.health_mut().outages else {
+        let health = self.health_mut();
+        let Some(outages) = &mut health.outages else {
             return;
         };
         let exited = now - outages.api_since >= outages.renew_deadline;
@@ -219,12 +198,13 @@ impl<R: Recorder> World<R> {
         };
         for node in nodes {
             let entity = 1 + u64::from(node.0);
-            let hears = now + outages.draw(|it| &it.agents, entity, &streams);
-            if let Some(last) = outages.deaf[node].last_mut() {
-                last.1 = hears;
-            }
+            outages.draws += 1;
+            let draw = outages.draws;
             let writes = now + outages.draw(|it| &it.kubelets, entity, &streams);
             plan(agenda, writes, HealthEvent::WriteStatuses(node));
+            let agents = &health.settings.reconnect_agents;
+            let hears = now + drawn(agents, &streams, OUTAGE, entity, draw);
+            health.nodes[node].deafness.ends(Cause::Outage, hears);
         }
         self.expect_controllers(now + wait, agenda);
         self.resume(agenda);
@@ -308,18 +288,5 @@ impl Outages {
     ) -> SimDuration {
         self.draws += 1;
         drawn(which(self), streams, OUTAGE, entity, self.draws)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_was_deaf_hears_when_he_is_back() {
-        let at = |seconds| SimTime::ZERO + SimDuration::from_secs(seconds);
-        let deaf = [(at(10), at(20)), (at(40), at(50))];
-        let heard = [5, 10, 19, 20, 45, 60].map(|it| heard_at(&deaf, at(it)));
-        assert_eq!(heard, [5, 20, 20, 20, 50, 60].map(at));
     }
 }
