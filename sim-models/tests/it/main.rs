@@ -5,7 +5,6 @@ mod ages;
 mod capture;
 mod conformance;
 mod detection;
-
 mod endpoint_slices;
 mod errors;
 mod failing_targets;
