@@ -519,6 +519,28 @@ pub struct Deployment {
     #[serde(default)]
     pub strategy: deployment::Strategy,
 
+    /// From a change of its pods until its controllers have looked at it.
+    ///
+    /// Range: 0 and up; plausible 5 to 50 ms. Default: "10ms".
+    /// Assumption: within the API's own latency.
+    #[serde(default = "deployment::api_time")]
+    pub workload_sync: SimDuration,
+
+    /// From the request to create a pod until it is there. A ReplicaSet creates one pod, then two at once, then four and so on, and looks
+    /// again when all are there, or after 500.
+    ///
+    /// Range: 0 and up; plausible 5 to 50 ms. Default: "10ms".
+    /// Assumption: within the API's own latency. Batches: Kubernetes 1.34 `pkg/controller/replicaset/replica_set.go`, `slowStartBatch`.
+    #[serde(default = "deployment::api_time")]
+    pub create_pod: SimDuration,
+
+    /// From the request to delete a pod until it is marked. A ReplicaSet deletes up to 500 pods at once.
+    ///
+    /// Range: 0 and up; plausible 5 to 50 ms. Default: "10ms".
+    /// Assumption: within the API's own latency.
+    #[serde(default = "deployment::api_time")]
+    pub delete_pod: SimDuration,
+
     /// A pod counts as available when it has been ready for this long: a rolling update waits for it.
     ///
     /// Range: 0 and up. Default: "0s".

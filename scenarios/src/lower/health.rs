@@ -31,6 +31,11 @@ pub(super) fn lower(
         pre_stop: written.lifecycle.pre_stop,
         termination_grace_period: written.termination_grace_period,
         strategy: written.strategy,
+        pace: deployment::Pace {
+            workload_sync: written.workload_sync,
+            create_pod: written.create_pod,
+            delete_pod: written.delete_pod,
+        },
         min_ready: written.min_ready,
         progress_deadline: written.progress_deadline,
         pod_disruption_budget: written.pod_disruption_budget,
@@ -43,7 +48,6 @@ pub(super) fn lower(
     Some(Box::new(Health {
         scheduler: cluster.scheduler.clone(),
         scheduled: (!spares.is_empty()).then(|| Box::new(scheduled)),
-        workload_sync: deployment::WORKLOAD_SYNC,
         spares,
         faults: faults
             .flat_map(|it| found(scenario, blueprint, it))

@@ -50,10 +50,66 @@ pub fn progress_deadline() -> SimDuration {
     SimDuration::from_secs(600)
 }
 
-/// One sync of the workload controllers, where nothing else is said: 10 ms.
+/// How long the controllers of a Deployment take for what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// From a change until they have looked at it.
+    pub workload_sync: SimDuration,
+    /// From the request to create a pod until it is there.
+    pub create_pod: SimDuration,
+    /// From the request to delete a pod until it is marked.
+    pub delete_pod: SimDuration,
+}
+
+/// A sync, or a request to the API server, where nothing else is said: 10 ms.
 ///
 /// Assumption: within the API's own latency.
-pub const WORKLOAD_SYNC: SimDuration = SimDuration::from_millis(10);
+pub fn api_time() -> SimDuration {
+    SimDuration::from_millis(10)
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            workload_sync: api_time(),
+            create_pod: api_time(),
+            delete_pod: api_time(),
+        }
+    }
+}
+
+/// Pods that a ReplicaSet creates or deletes in one sync at most.
+///
+/// Source: Kubernetes 1.34 `pkg/controller/replicaset/replica_set.go`, `BurstReplicas`.
+pub const BURST_REPLICAS: u32 = 500;
+
+/// The pods that a ReplicaSet creates in one sync: the first one alone and then each time twice as many at once, so that pods which the API
+/// server refuses are not tried by the hundred.
+///
+/// Source: Kubernetes 1.34 `pkg/controller/replicaset/replica_set.go`, `slowStartBatch`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowStart {
+    left: u32,
+    batch: u32,
+}
+
+impl SlowStart {
+    /// A sync that finds so many pods missing.
+    pub fn new(missing: u32) -> Self {
+        Self {
+            left: missing.min(BURST_REPLICAS),
+            batch: 1,
+        }
+    }
+
+    /// How many pods come next; 0 when all are there.
+    pub fn next_batch(&mut self) -> u32 {
+        let now = self.batch.min(self.left);
+        self.left -= now;
+        self.batch *= 2;
+        now
+    }
+}
 
 /// How far a rolling update may stray from the wanted replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,6 +356,19 @@ mod tests {
     fn a_rollout_that_never_gets_ready_rests_at_eight_and_five() {
         assert_eq!(steps(10, 0, false).last(), Some(&(8, 5)));
         assert_eq!(steps(8, 5, false), []);
+    }
+
+    #[test]
+    fn pods_are_created_in_batches_that_double() {
+        let batches = |missing| {
+            let mut start = SlowStart::new(missing);
+            std::iter::repeat_with(move || start.next_batch()).take_while(|&it| it > 0)
+        };
+        assert_eq!(batches(0).count(), 0);
+        assert!(batches(1).eq([1]));
+        assert!(batches(10).eq([1, 2, 4, 3]));
+        // 500 a sync: 1 + 2 + .. + 128 = 255, and 245 more.
+        assert!(batches(900).eq([1, 2, 4, 8, 16, 32, 64, 128, 245]));
     }
 
     #[test]

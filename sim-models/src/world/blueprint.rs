@@ -96,8 +96,6 @@ pub struct Health {
     /// What the scheduler sees at time zero, where pods may be created during the run; `None`: nodes that are alike, with room for
     /// everything, and pods that ask for nothing.
     pub scheduled: Option<Box<Scheduled>>,
-    /// One sync of the workload controllers.
-    pub workload_sync: SimDuration,
     /// Places for pods that are created during a run, each with its Deployment; those that are Pending at time zero take one each.
     pub spares: Vec<DeploymentId>,
     /// What each Deployment says about the health of its pods.
@@ -124,6 +122,8 @@ pub struct Workload {
     pub termination_grace_period: SimDuration,
     /// How its pods are replaced.
     pub strategy: deployment::Strategy,
+    /// How long its controllers take.
+    pub pace: deployment::Pace,
     /// A pod that has been ready for this long is available.
     pub min_ready: SimDuration,
     /// How long a rollout may go without progress.
@@ -154,6 +154,7 @@ impl Default for Workload {
             pre_stop: SimDuration::ZERO,
             termination_grace_period: SimDuration::from_secs(30),
             strategy: deployment::Strategy::default(),
+            pace: deployment::Pace::default(),
             min_ready: SimDuration::ZERO,
             progress_deadline: deployment::progress_deadline(),
             pod_disruption_budget: None,
@@ -181,7 +182,6 @@ impl Health {
             aws_controller: aws_controller::Config::default(),
             scheduler: placement::Config::default(),
             scheduled: None,
-            workload_sync: deployment::WORKLOAD_SYNC,
             spares: Vec::new(),
             workloads: (0..deployments).map(|_| Workload::default()).collect(),
             target_groups: (0..target_groups)

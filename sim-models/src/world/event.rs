@@ -105,6 +105,10 @@ pub enum HealthEvent {
     WriteStatuses(NodeId),
     /// The controllers of a Deployment look at its pods.
     SyncDeployment(DeploymentId),
+    /// The next pod that a ReplicaSet asked for is there.
+    Create(DeploymentId),
+    /// A pod that a ReplicaSet has too many is marked for deletion.
+    ScaleDown(PodId),
     /// A pod has been ready for so long that it is available.
     Available(PodId),
     /// A rollout may have gone for too long without progress.
@@ -281,6 +285,8 @@ impl HealthEvent {
             Self::ControllersBack => "controllers back",
             Self::WriteStatuses(_) => "pod statuses written after an outage",
             Self::SyncDeployment(_) => "deployment sync",
+            Self::Create(_) => "pod created",
+            Self::ScaleDown(_) => "pod scaled away",
             Self::Available(_) => "pod available",
             Self::ProgressDeadline(_) => "progress deadline of a rollout",
             Self::EvictPod(_) => "eviction tried again",
@@ -331,6 +337,8 @@ impl HealthEvent {
             Self::Sigterm(pod) => (41, pod.index()),
             Self::Gone(pod) => (42, pod.index()),
             Self::SyncDeployment(deployment) => (43, deployment.index()),
+            Self::Create(deployment) => (63, deployment.index()),
+            Self::ScaleDown(pod) => (64, pod.index()),
             Self::Count(fault) => (44, fault.index()),
             Self::Choose(fault) => (45, fault.index()),
             Self::Schedule => (46, 0),

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use sim_core::{Dist, SimDuration, SimTime, Streams};
 use sim_models::cluster::service::TrafficPolicy;
 use sim_models::cluster::topology::{Links, Network, Node, Pod};
+use sim_models::control::deployment::Pace;
 use sim_models::id::{Arena, DeploymentId, NodeId, ServiceId, TargetGroupId, ZoneId};
 use sim_models::observe::{Conservation, Observation, Recorder};
 use sim_models::quantity::{Rate, Size};
@@ -218,7 +219,13 @@ pub(crate) fn at_once(health: &mut Health) {
     let none = || Dist::Constant(SimDuration::ZERO);
     health.watch_delay = none();
     health.scheduler.latency = none();
-    health.workload_sync = SimDuration::ZERO;
+    for workload in health.workloads.iter_mut() {
+        workload.pace = Pace {
+            workload_sync: SimDuration::ZERO,
+            create_pod: SimDuration::ZERO,
+            delete_pod: SimDuration::ZERO,
+        };
+    }
     health.kubelet.loop_hop = none();
     health.kubelet.status_write = none();
     health.endpoint_slice_controller.sync = none();

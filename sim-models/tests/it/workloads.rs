@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::{Erroring, PodCondition};
 use sim_models::control::autoscaler;
+use sim_models::control::deployment::Pace;
 use sim_models::control::disruption::{self, Drain};
 use sim_models::control::int_or_percent::IntOrPercent;
 use sim_models::fault::{Fault, NodeTrouble, What};
@@ -59,14 +60,71 @@ impl Recorder for Created {
 
 #[test]
 fn a_wide_rollout_waits_for_the_controllers_client() {
-    // Source: kube-controller-manager, 20 requests a second and 30 at once. All 100 new pods are wanted at once: 30 are created then, and one
-    // each 50 ms after that, the last 70 / 20 = 3.5 s after the first. The last pods wait for no other: 100 % surge, and none unavailable.
+    // Source: kube-controller-manager, 20 requests a second and 30 at once. All 100 new pods are wanted at once, in batches of 1, 2, 4, 8, 16 and so on,
+    // 10 ms after each other. The 30th comes in the fifth batch, 40 ms after the first; the 31st waits for its token, and one comes each 50 ms after
+    // that, the last 70 / 20 = 3.5 s after the first. The last pods wait for no other: 100 % surge, and none unavailable.
+    let created = surge(&[50, 50], |_| {});
+    assert_eq!(created.len(), 100);
+    let after = |k: usize| created[k] - created[0];
+    for (k, expected) in [(29, 0.04), (30, 0.05), (99, 3.5)] {
+        assert!((after(k) - expected).abs() < 1e-9, "{k}: {}", after(k));
+    }
+}
+
+#[test]
+fn a_replica_set_begins_with_one_pod_and_doubles() {
+    // Source: Kubernetes 1.34 `slowStartBatch`: 1, 2 and 4 pods. The template changes at 10 s, the controllers look 10 ms later, and each batch is
+    // there 100 ms after it was asked for.
+    let slow = |pace: &mut Pace| pace.create_pod = SimDuration::from_millis(100);
+    let created = surge(&[4, 3], slow);
+    let expected = [10.11, 10.21, 10.21, 10.31, 10.31, 10.31, 10.31];
+    assert_eq!(created.len(), expected.len());
+    for (found, expected) in created.into_iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-9, "{found}");
+    }
+}
+
+/// When pods are marked for deletion, in seconds.
+#[derive(Default)]
+struct Deleted(Vec<f64>);
+
+impl Recorder for Deleted {
+    fn see(&mut self, now: SimTime, seen: Observation<'_>) {
+        if let Observation::Health(Seen::Deleted { .. }) = seen {
+            self.0.push(now.as_nanos() as f64 / 1e9);
+        }
+    }
+}
+
+#[test]
+fn a_replica_set_deletes_all_its_pods_at_once() {
+    // No surge and any number unavailable: all ten old pods go in the first step, at 10 s + 10 ms, and are marked when the API server has
+    // done it, 2 s later.
+    let mut blueprint = rollout(20, PodCondition::Serving);
+    let health = blueprint.health.as_mut().expect("a health signal");
+    for workload in health.workloads.iter_mut() {
+        let update = &mut workload.strategy.rolling_update;
+        update.max_surge = IntOrPercent::Int(0);
+        update.max_unavailable = IntOrPercent::Percent(100);
+        workload.pace.delete_pod = SimDuration::from_secs(2);
+    }
+    let deleted = support::run(&blueprint, SEED, 0, Deleted::default());
+    let deleted = deleted.recorder.0;
+    assert_eq!(deleted.len(), 10);
+    assert!(
+        deleted.iter().all(|at| (at - 12.01).abs() < 1e-9),
+        "{deleted:?}"
+    );
+}
+
+/// When the pods of a rolling update are created that wants all of them at once and never ends.
+fn surge(pods_per_node: &[u32], pace: impl Fn(&mut Pace)) -> Vec<f64> {
     let server = support::server(16, Dist::Constant(SimDuration::from_millis(5)));
     let clients = support::clients(support::poisson(2.0));
-    let mut blueprint = support::world(&[50, 50], Mode::InstanceCluster, server, clients);
+    let mut blueprint = support::world(pods_per_node, Mode::InstanceCluster, server, clients);
     blueprint.run.length = SimDuration::from_secs(20);
     let mut health = Health::new(1, 1);
-    health.spares = vec![DeploymentId(0); 100];
+    health.spares = vec![DeploymentId(0); pods_per_node.iter().sum::<u32>() as usize];
     health.faults.push(Fault {
         what: What::RollOut(DeploymentId(0), PodCondition::Refusing),
         from: at(BEGIN),
@@ -77,15 +135,11 @@ fn a_wide_rollout_waits_for_the_controllers_client() {
         update.max_surge = IntOrPercent::Percent(100);
         update.max_unavailable = IntOrPercent::Int(0);
         workload.readiness_probe = Some(probe::Config::default());
+        pace(&mut workload.pace);
     }
     blueprint.health = Some(Box::new(health));
     let created = support::run(&blueprint, SEED, 0, Created::default());
-    let created = created.recorder.0;
-    assert_eq!(created.len(), 100);
-    let after = |k: usize| created[k] - created[0];
-    assert!(after(29) < 1e-9, "{}", after(29));
-    assert!((after(30) - 0.05).abs() < 1e-9, "{}", after(30));
-    assert!((after(99) - 3.5).abs() < 1e-9, "{}", after(99));
+    created.recorder.0
 }
 
 /// The states of rolling updates, with the seconds at which they began.

@@ -3,13 +3,15 @@
 //! A new pod takes a free place: one that no pod has yet, or that a pod has left. So the tables of a run
 //! have a fixed size, however often pods are replaced.
 
+use std::collections::VecDeque;
+
 use sim_core::{Agenda, SimTime};
 
 use super::plan;
 use super::pod::Pod;
 use super::rollouts::Rollout;
 use crate::cluster::condition::PodCondition;
-use crate::control::deployment::{Counts, Limits, step};
+use crate::control::deployment::{BURST_REPLICAS, Counts, Limits, SlowStart, step};
 use crate::id::{Arena, DeploymentId, NodeId, PodId};
 use crate::observe::{self, Recorder};
 use crate::streams::POD_UID;
@@ -30,19 +32,46 @@ pub(super) struct ReplicaSets {
     condition: PodCondition,
     /// When the controller looks next.
     syncs_at: Option<SimTime>,
+    /// What the old and the new ReplicaSet have asked for and not yet seen: until then they ask for nothing else.
+    expects: [Expected; 2],
+    /// The revisions of the pods that are to come, in their order.
+    coming: VecDeque<u32>,
     created: u64,
     /// The rollout under way.
     pub(super) rollout: Option<Rollout>,
 }
 
-/// What the ReplicaSet controller asks of the API server.
-#[derive(Clone, Copy, Debug)]
-enum Write {
-    Delete(PodId),
-    Create { new: bool },
+/// What a ReplicaSet has asked for and not yet seen.
+///
+/// Source: Kubernetes 1.34 `pkg/controller/controller_utils.go`, `ControllerExpectations`.
+#[derive(Clone, Debug, Default)]
+struct Expected {
+    /// Pods that are to come in later batches.
+    later: SlowStart,
+    /// Pods of this batch that are not there yet.
+    coming: u32,
+    /// Pods that are not marked yet.
+    leaving: u32,
+}
+
+impl Expected {
+    fn is_met(&self) -> bool {
+        self.coming == 0 && self.leaving == 0
+    }
+
+    /// The new ReplicaSet becomes an old one: what it has asked for comes, and it asks for no more.
+    fn retire(&mut self, new: Self) {
+        self.coming += new.coming;
+        self.leaving += new.leaving;
+    }
 }
 
 impl ReplicaSets {
+    /// The revision of the pods that the old or the new ReplicaSet creates.
+    fn generation_of(&self, new: bool) -> u32 {
+        self.generation.saturating_sub(u32::from(!new))
+    }
+
     /// Another number of replicas is wanted.
     pub(super) fn resize(&mut self, limits: Limits) {
         let replicas = limits.replicas;
@@ -81,6 +110,8 @@ pub(super) fn at_rest(
                 generation,
                 condition: PodCondition::Serving,
                 syncs_at: None,
+                expects: Default::default(),
+                coming: VecDeque::new(),
                 created: 0,
                 rollout: None,
             }
@@ -99,6 +130,8 @@ impl<R: Recorder> World<R> {
         let health = self.health_mut();
         let it = &mut health.replica_sets[id];
         it.generation += 1;
+        let [old, new] = &mut it.expects;
+        old.retire(std::mem::take(new));
         it.old += std::mem::take(&mut it.new);
         it.condition = condition;
         if let Some(placing) = &mut health.placing {
@@ -114,7 +147,7 @@ impl<R: Recorder> World<R> {
         if health.placing.is_none() {
             return;
         }
-        let at = agenda.now() + health.settings.workload_sync;
+        let at = agenda.now() + health.workloads[id].config.pace.workload_sync;
         let it = &mut health.replica_sets[id];
         if it.syncs_at.is_none() {
             it.syncs_at = Some(at);
@@ -150,42 +183,89 @@ impl<R: Recorder> World<R> {
         let changed = next != (it.old, it.new);
         (it.old, it.new) = next;
         let all: Vec<PodId> = old.iter().chain(&new).copied().collect();
-        let mut leaving = self.surplus(&old, next.0, &all, now);
-        leaving.extend(self.surplus(&new, next.1, &all, now));
-        let (missing_new, missing_old) = (
-            next.1.saturating_sub(new.len() as u32),
-            next.0.saturating_sub(old.len() as u32),
-        );
-        let writes = leaving.into_iter().map(Write::Delete);
-        let writes = writes.chain((0..missing_new).map(|_| Write::Create { new: true }));
-        let writes = writes.chain((0..missing_old).map(|_| Write::Create { new: false }));
-        for write in writes {
-            if !self.may_write(id, agenda) {
-                break;
-            }
-            match write {
-                Write::Delete(pod) => self.on_delete(pod, agenda),
-                Write::Create { new } => self.create_pod(id, new, agenda),
-            }
-        }
+        self.sync_replica_set(id, false, &old, next.0, &all, agenda);
+        self.sync_replica_set(id, true, &new, next.1, &all, agenda);
         if changed {
             self.wake_deployment(id, agenda);
         }
         self.look_at_rollout(id, agenda);
     }
 
-    /// Whether the ReplicaSet controller may send a request now. If not, it goes on as soon as it may.
-    fn may_write(&mut self, id: DeploymentId, agenda: &mut Agenda<'_, Event>) -> bool {
+    /// One sync of the old or the new ReplicaSet: it asks for pods that are missing, or gives up those that it has too many, `all` being those of
+    /// the whole Deployment.
+    fn sync_replica_set(
+        &mut self,
+        id: DeploymentId,
+        new: bool,
+        pods: &[PodId],
+        wanted: u32,
+        all: &[PodId],
+        agenda: &mut Agenda<'_, Event>,
+    ) {
         let now = agenda.now();
-        let health = self.health_mut();
-        let at = health.writes.next(now);
-        if at <= now {
-            health.writes.take(now);
-            return true;
+        if !self.health().replica_sets[id].expects[usize::from(new)].is_met() {
+            return;
         }
-        health.replica_sets[id].syncs_at = Some(at);
-        plan(agenda, at, HealthEvent::SyncDeployment(id));
-        false
+        let missing = wanted.saturating_sub(pods.len() as u32);
+        if missing > 0 {
+            let room = self.free_places(id).count() as u32;
+            let expected = &mut self.health_mut().replica_sets[id].expects[usize::from(new)];
+            expected.later = SlowStart::new(missing.min(room));
+            return self.create_batch(id, new, agenda);
+        }
+        let mut leaving = self.surplus(pods, wanted, all, now);
+        leaving.truncate(BURST_REPLICAS as usize);
+        let health = self.health_mut();
+        health.replica_sets[id].expects[usize::from(new)].leaving = leaving.len() as u32;
+        let takes = health.workloads[id].config.pace.delete_pod;
+        for pod in leaving {
+            let at = health.writes.take(now) + takes;
+            plan(agenda, at, HealthEvent::ScaleDown(pod));
+        }
+    }
+
+    /// A ReplicaSet asks for the next batch of its new pods, all at once as far as the controllers may send requests.
+    fn create_batch(&mut self, id: DeploymentId, new: bool, agenda: &mut Agenda<'_, Event>) {
+        let health = self.health_mut();
+        let it = &mut health.replica_sets[id];
+        let generation = it.generation_of(new);
+        let expected = &mut it.expects[usize::from(new)];
+        expected.coming = expected.later.next_batch();
+        let takes = health.workloads[id].config.pace.create_pod;
+        for _ in 0..expected.coming {
+            it.coming.push_back(generation);
+            let at = health.writes.take(agenda.now()) + takes;
+            plan(agenda, at, HealthEvent::Create(id));
+        }
+    }
+
+    /// A pod that a ReplicaSet asked for is there. After the last of a batch comes the next batch, and after the last batch another look.
+    pub(super) fn on_create(&mut self, id: DeploymentId, agenda: &mut Agenda<'_, Event>) {
+        let it = &mut self.health_mut().replica_sets[id];
+        let asked = it.coming.pop_front();
+        let generation = asked.expect("a pod comes for each that was asked for");
+        let new = generation == it.generation;
+        self.create_pod(id, generation, agenda);
+        let expected = &mut self.health_mut().replica_sets[id].expects[usize::from(new)];
+        expected.coming -= 1;
+        if expected.coming == 0 {
+            self.create_batch(id, new, agenda);
+        }
+        if self.health().replica_sets[id].expects[usize::from(new)].is_met() {
+            self.wake_deployment(id, agenda);
+        }
+    }
+
+    /// A pod that a ReplicaSet has too many is marked for deletion.
+    pub(super) fn on_scale_down(&mut self, pod: PodId, agenda: &mut Agenda<'_, Event>) {
+        let id = self.pods[pod].deployment;
+        self.on_delete(pod, agenda);
+        let health = self.health_mut();
+        let it = &mut health.replica_sets[id];
+        let new = health.pods[pod].generation == it.generation;
+        let expected = &mut it.expects[usize::from(new)];
+        expected.leaving = expected.leaving.saturating_sub(1);
+        self.wake_deployment(id, agenda);
     }
 
     /// The pods of the old and of the new ReplicaSet that are not being deleted.
@@ -230,20 +310,22 @@ impl<R: Recorder> World<R> {
     }
 
     /// A pod is created, and waits for a node.
-    fn create_pod(&mut self, id: DeploymentId, new: bool, agenda: &mut Agenda<'_, Event>) {
+    fn create_pod(&mut self, id: DeploymentId, generation: u32, agenda: &mut Agenda<'_, Event>) {
         let now = agenda.now();
-        let Some(pod) = self.free_place(id) else {
+        let health = self.health();
+        let longest = self
+            .free_places(id)
+            .min_by_key(|&pod| (health.pods[pod].left_at, pod));
+        let Some(pod) = longest else {
             return;
         };
         let health = self.health_mut();
         let it = &mut health.replica_sets[id];
         it.created += 1;
         let serial = it.created;
-        let generation = it.generation - u32::from(!new && it.generation > 0);
-        let condition = if new {
-            it.condition
-        } else {
-            PodCondition::Serving
+        let condition = match generation == it.generation {
+            true => it.condition,
+            false => PodCondition::Serving,
         };
         health.pods[pod].begin(generation, condition, now);
         health.give_gates(pod, id);
@@ -255,13 +337,12 @@ impl<R: Recorder> World<R> {
         });
     }
 
-    /// A place that no pod holds: the one that has been free for longest.
-    fn free_place(&self, id: DeploymentId) -> Option<PodId> {
+    /// The places that no pod holds.
+    fn free_places(&self, id: DeploymentId) -> impl Iterator<Item = PodId> {
         let health = self.health();
         let pods = self.pods.enumerate();
-        let free = pods.filter(|&(pod, it)| it.deployment == id && !health.pods[pod].exists());
+        let free = pods.filter(move |&(pod, it)| it.deployment == id && !health.pods[pod].exists());
         free.map(|(pod, _)| pod)
-            .min_by_key(|&pod| (health.pods[pod].left_at, pod))
     }
 
     /// How many of some pods lie on each node.

@@ -145,7 +145,7 @@ impl<R: Recorder> World<R> {
         let health = self.health_mut();
         let disruptions = &mut health.disruptions;
         if disruptions.budgets[id].is_some() && disruptions.queued.insert(id) {
-            let at = agenda.now() + health.settings.workload_sync;
+            let at = agenda.now() + health.workloads[id].config.pace.workload_sync;
             plan(agenda, at, HealthEvent::SyncBudget(id));
         }
     }

@@ -61,6 +61,8 @@ impl Needs {
             | HealthEvent::Evict(_)
             | HealthEvent::EvictTainted(_)
             | HealthEvent::SyncDeployment(_)
+            | HealthEvent::Create(_)
+            | HealthEvent::ScaleDown(_)
             | HealthEvent::Available(_)
             | HealthEvent::ProgressDeadline(_)
             | HealthEvent::SyncBudget(_)

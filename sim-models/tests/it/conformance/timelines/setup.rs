@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sim_core::dist::LogNormal;
 use sim_core::{Dist, SimDuration, SimTime};
 use sim_models::cluster::condition::{Erroring, PodCondition, Slow};
+use sim_models::control::deployment::Pace;
 use sim_models::control::int_or_percent::IntOrPercent;
 use sim_models::fault::{Fault, NodeTrouble, Outage, What};
 use sim_models::health::{probe, service_map};
@@ -287,8 +288,13 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
         }
     }
     health.scheduler.latency = delay(&config.t_sched_s);
-    health.workload_sync = seconds(config.controller_s.unwrap_or(0.0));
     for workload in health.workloads.iter_mut() {
+        // The recorded controllers act at the end of their sync.
+        workload.pace = Pace {
+            workload_sync: seconds(config.controller_s.unwrap_or(0.0)),
+            create_pod: SimDuration::ZERO,
+            delete_pod: SimDuration::ZERO,
+        };
         if let Some(percent) = config.max_surge_percent {
             workload.strategy.rolling_update.max_surge = IntOrPercent::Percent(percent);
         }
