@@ -45,6 +45,8 @@ pub const FAULT_SHARE: StreamName = StreamName::new("fault share");
 pub const RELIST_PHASE: StreamName = StreamName::new("relist phase");
 /// A container's start; `entity` is the pod, `draw` the how-manieth start.
 pub const CONTAINER_START: StreamName = StreamName::new("container start");
+/// The pull of an image; `entity` is node and deployment, `draw` the revision.
+pub const IMAGE_PULL: StreamName = StreamName::new("image pull");
 /// A kubelet's next look at a container in back-off; `entity` is the pod, `draw` the how-manieth look.
 pub const RETRY_POLL: StreamName = StreamName::new("retry poll");
 /// The way of a pod's status to the API server; `entity` is the pod, `draw` the how-manieth write.
@@ -86,7 +88,7 @@ pub const NODE_STATUS: StreamName = StreamName::new("node status");
 pub const API_REQUEST: StreamName = StreamName::new("api request");
 
 /// All names, for the test that they differ.
-pub const ALL: [StreamName; 36] = [
+pub const ALL: [StreamName; 37] = [
     REQUESTS,
     RETRIES,
     CURSOR_START,
@@ -104,6 +106,7 @@ pub const ALL: [StreamName; 36] = [
     FAULT_SHARE,
     RELIST_PHASE,
     CONTAINER_START,
+    IMAGE_PULL,
     RETRY_POLL,
     POD_STATUS,
     WATCH,

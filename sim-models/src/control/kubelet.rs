@@ -1,10 +1,14 @@
 //! How does a kubelet report, notice and restart?
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration, SimTime, Unit};
 
+use super::bucket::Bucket;
 use crate::health::log_normal;
+use crate::quantity::Rate;
 
 /// The kubelet on each node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,13 +42,30 @@ pub struct Config {
     ///
     /// Range: above 0. Default: "10s".
     /// Source: Kubernetes 1.34, `nodeStatusUpdateFrequency`.
-    pub node_status_update_frequency: SimDuration,
+    pub status_period: SimDuration,
+
+    /// How often a kubelet compares the statuses of all its pods with those in the API. What it could not write while the API server did not
+    /// answer is written by the next of these passes.
+    ///
+    /// Range: above 0. Default: "10s".
+    /// Source: Kubernetes 1.34 `pkg/kubelet/status/status_manager.go`, `syncPeriod`.
+    pub status_reconcile: SimDuration,
+
+    /// What a kubelet may send to the API server. A status takes two requests, so many pods that change on one node at once take turns.
+    pub kube_api: KubeApi,
 
     /// Sandbox, network, creation and start of a container whose image is present.
     ///
     /// Range: 0 and up; plausible 0.5 to 3 s. Default: LogNormal(median: "1s", p99: "3s").
     /// Assumption: below the objective of 5 s at the 99th percentile for a pod's start without pulls.
     pub start_container: Dist,
+
+    /// Pull of an image that a node does not have: each revision of a Deployment has its own, which the nodes of its pods at time zero have
+    /// already. Pods that come while it is being pulled wait for the same pull.
+    ///
+    /// Range: 0 and up; plausible 1 to 60 s. Default: "0s", every image is present.
+    /// Assumption: no source; it is the image's size over the bandwidth, and 0.5 to 2 s.
+    pub image_pull: Dist,
 
     /// From the exit of a pod's last process until its address is gone.
     ///
@@ -79,11 +100,50 @@ pub struct Config {
     /// Source: Kubernetes 1.36 `pkg/kubelet/pleg/generic.go`: true from then on.
     pub relist_on_sync: bool,
 
+    /// How long a node's lease lasts. Nobody compares it with the clock: what counts is how often it is renewed.
+    ///
+    /// Range: above 0. Default: "40s".
+    /// Source: Kubernetes 1.34, `nodeLeaseDurationSeconds`.
+    pub lease_duration: SimDuration,
+
     /// Time between two renewals of a node's lease, times U(1, 1.04).
     ///
-    /// Range: above 0. Default: "10s".
-    /// Source: Kubernetes 1.34, `nodeLeaseDurationSeconds` 40 and a renewal at a quarter of it.
-    pub lease_renew: SimDuration,
+    /// Range: above 0. Default: a quarter of `lease_duration`.
+    /// Source: Kubernetes 1.34 `cmd/kubelet/app`, `nodeLeaseRenewIntervalFraction` of 0.25.
+    pub lease_renew: Option<SimDuration>,
+}
+
+/// A kubelet's client of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KubeApi {
+    /// Requests a second after a burst.
+    ///
+    /// Range: above 0. Default: "50/s".
+    /// Source: Kubernetes 1.34, `kubeAPIQPS`.
+    pub qps: Rate,
+
+    /// Requests that may follow each other at once.
+    ///
+    /// Range: 1 and up. Default: 100.
+    /// Source: Kubernetes 1.34, `kubeAPIBurst`.
+    pub burst: NonZeroU32,
+}
+
+impl Default for KubeApi {
+    fn default() -> Self {
+        Self {
+            qps: Rate::per_second(50.0).expect("50 a second is a rate"),
+            burst: NonZeroU32::new(100).expect("100 is above 0"),
+        }
+    }
+}
+
+impl KubeApi {
+    /// What one kubelet may send.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::new(self.qps, self.burst.get())
+    }
 }
 
 /// Restart of containers that exit again and again.
@@ -143,15 +203,19 @@ impl Default for Config {
             status_write: log_normal(20, 200),
             relist_period: SimDuration::from_secs(1),
             pleg_unhealthy_after: SimDuration::from_secs(180),
-            node_status_update_frequency: SimDuration::from_secs(10),
+            status_period: SimDuration::from_secs(10),
+            status_reconcile: SimDuration::from_secs(10),
+            kube_api: KubeApi::default(),
             start_container: log_normal(1_000, 3_000),
+            image_pull: Dist::Constant(SimDuration::ZERO),
             sandbox_stop: Dist::Constant(SimDuration::from_millis(500)),
             minimum_kill_grace: SimDuration::from_secs(2),
             crash_loop: CrashLoop::default(),
             restart_flips_ready: true,
             manual_probe_moves_grid: true,
             relist_on_sync: false,
-            lease_renew: SimDuration::from_secs(10),
+            lease_duration: SimDuration::from_secs(40),
+            lease_renew: None,
         }
     }
 }
@@ -166,6 +230,11 @@ pub struct Stop {
 }
 
 impl Config {
+    /// Time between two renewals of a node's lease, without their jitter.
+    pub fn lease_renewal(&self) -> SimDuration {
+        self.lease_renew.unwrap_or(self.lease_duration / 4)
+    }
+
     /// How long a container has to stop within a grace period: the preStop hook takes its share, and some time is left for SIGTERM always.
     ///
     /// Source: Kubernetes 1.34 `pkg/kubelet/kuberuntime/kuberuntime_container.go`, `killContainer`.
@@ -300,6 +369,24 @@ mod tests {
             };
             assert_eq!(Config::default().stop(hook, grace), stop);
         }
+    }
+
+    #[test]
+    fn a_lease_is_renewed_four_times_in_its_life() {
+        // Source: Kubernetes 1.34: 40 s, renewed every 10 s, unless the interval is given.
+        let renewal = |lease, renew: Option<u64>| {
+            let config = Config {
+                lease_duration: SimDuration::from_secs(lease),
+                lease_renew: renew.map(SimDuration::from_secs),
+                ..Config::default()
+            };
+            config.lease_renewal()
+        };
+        let expected = [10, 5, 3].map(SimDuration::from_secs);
+        assert_eq!(
+            [renewal(40, None), renewal(20, None), renewal(20, Some(3))],
+            expected
+        );
     }
 
     #[test]

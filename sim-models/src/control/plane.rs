@@ -36,12 +36,6 @@ pub struct Reconnect {
     /// Range: 0 and up. Default: Uniform("0s", "5s").
     /// Source: client-go `tools/cache/reflector.go`.
     pub controllers: Dist,
-
-    /// From the end of an outage until a kubelet writes what it could not write.
-    ///
-    /// Range: 0 and up. Default: Uniform("0s", "10s").
-    /// Source: Kubernetes 1.34 `pkg/kubelet/status/status_manager.go`: a pass over all statuses every 10 s.
-    pub kubelets: Dist,
 }
 
 impl Default for Reconnect {
@@ -49,7 +43,6 @@ impl Default for Reconnect {
         Self {
             agents: uniform(1, 15),
             controllers: uniform(0, 5),
-            kubelets: uniform(0, 10),
         }
     }
 }

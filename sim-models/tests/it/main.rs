@@ -15,6 +15,7 @@ mod health;
 mod invariants;
 mod journey;
 mod kube_proxy;
+mod kubelets;
 mod layouts;
 mod leaving_nodes;
 mod outages;

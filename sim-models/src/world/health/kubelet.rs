@@ -76,10 +76,13 @@ impl<R: Recorder> World<R> {
                 .api
                 .takes(Call::Status(pod, draw + nth), begins, &streams)
         };
-        let done = begins + write + api(0) + api(1);
-        let writer = &mut health.nodes[node].writer_free_at;
-        *writer = done;
-        plan(agenda, *writer, HealthEvent::StatusWritten(pod));
+        let takes = write + api(0) + api(1);
+        let home = &mut health.nodes[node];
+        // The PATCH may go when there is a token for it, and so for the GET.
+        home.kube_api.take(begins);
+        let done = home.kube_api.take(begins) + takes;
+        home.writer_free_at = done;
+        plan(agenda, done, HealthEvent::StatusWritten(pod));
     }
 
     /// A pod's status is in the API.

@@ -102,6 +102,8 @@ struct Settings {
     loop_hop: Sampler,
     status_write: Sampler,
     start_container: Sampler,
+    /// `None` where every image is present.
+    image_pull: Option<Sampler>,
     sandbox_stop: Sampler,
     scheduling: Sampler,
     kubelet: kubelet_config::Config,
@@ -207,6 +209,7 @@ impl Health {
             settings,
         };
         health.pass_gates(blueprint);
+        health.have_images(blueprint);
         Ok(Some(health))
     }
 
@@ -324,6 +327,8 @@ impl Settings {
             loop_hop: sampler(&kubelet.loop_hop, "cluster.kubelet.loop_hop")?,
             status_write: sampler(&kubelet.status_write, "cluster.kubelet.status_write")?,
             start_container: sampler(&kubelet.start_container, "cluster.kubelet.start_container")?,
+            image_pull: Some(sampler(&kubelet.image_pull, "cluster.kubelet.image_pull")?)
+                .filter(|it| it.is_constant() != Some(SimDuration::ZERO)),
             scheduling: sampler(&config.scheduler.latency, "cluster.scheduler.latency")?,
             sandbox_stop: sampler(&kubelet.sandbox_stop, "cluster.kubelet.sandbox_stop")?,
             kubelet: kubelet.clone(),

@@ -1,5 +1,7 @@
 //! Nodes that fall silent, and the controller that gives them up.
 
+use std::collections::BTreeMap;
+
 use sim_core::{Agenda, SimDuration, SimTime, Streams};
 
 use super::agents::Lag;
@@ -10,7 +12,7 @@ use crate::control::aws_controller::NodeReady;
 use crate::control::bucket::Bucket;
 use crate::control::node_lifecycle::{self, Patience};
 use crate::fault::NodeTrouble;
-use crate::id::{Arena, FaultId, NodeId, PodId, ProberId, ZoneId};
+use crate::id::{Arena, DeploymentId, FaultId, NodeId, PodId, ProberId, ZoneId};
 use crate::observe::{self, Recorder};
 use crate::streams::{LEASE, NODE_MONITOR, RELIST_PHASE};
 use crate::world::blueprint::{self, Blueprint};
@@ -25,6 +27,10 @@ pub(super) struct Node {
     pub(super) ready: NodeReady,
     /// When the kubelet's writer of statuses is free.
     pub(super) writer_free_at: SimTime,
+    /// What its kubelet may send to the API server.
+    pub(super) kube_api: Bucket,
+    /// Images that are there, or will be: whose, of which revision, and from when on.
+    pub(super) images: BTreeMap<(DeploymentId, u32), SimTime>,
     pub(super) relist_phase: SimDuration,
     /// When the lifecycle controller will give it up, if it stays silent.
     given_up_at: Option<SimTime>,
@@ -72,6 +78,8 @@ pub(super) fn in_order(
             troubles: Vec::new(),
             ready: NodeReady::True,
             writer_free_at: SimTime::ZERO,
+            kube_api: config.kubelet.kube_api.bucket(),
+            images: BTreeMap::new(),
             relist_phase: share(streams, RELIST_PHASE, u64::from(id.0), 0, period),
             given_up_at: None,
             back_at: None,
@@ -251,7 +259,7 @@ impl<R: Recorder> World<R> {
         it.silences += 1;
         it.back_at = None;
         let mut draws = streams.nth(LEASE, u64::from(node.0), 2 * it.silences);
-        let interval = health.settings.kubelet.lease_renew.as_nanos() as f64;
+        let interval = health.settings.kubelet.lease_renewal().as_nanos() as f64;
         let age = interval * (1.0 + 0.04 * draws.unit().get()) * draws.unit().get();
         let age = SimDuration::from_nanos(age as u64);
         let config = &health.settings.lifecycle;

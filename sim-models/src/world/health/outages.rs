@@ -5,7 +5,7 @@
 //!
 //! Source: client-go `tools/cache/reflector.go`, k8s.io/component-base/config; Amazon EKS best practices, "Control plane".
 
-use sim_core::{Agenda, Sampler, SimDuration, SimTime, Streams};
+use sim_core::{Agenda, Dist, Sampler, SimDuration, SimTime, Streams};
 
 use super::deafness::Cause;
 use super::{drawn, plan, sampler};
@@ -90,13 +90,17 @@ impl Outages {
         let plane::Reconnect {
             agents: _,
             controllers,
-            kubelets,
         } = &config.reconnect;
         let at = |name: &str| format!("cluster.api_server.reconnect.{name}");
         let manager = &config.controller_manager;
+        // Each kubelet's passes have a phase of their own.
+        let pass = Dist::Uniform {
+            low: SimDuration::ZERO,
+            high: config.kubelet.status_reconcile,
+        };
         Ok(Some(Self {
             controllers: sampler(controllers, &at("controllers"))?,
-            kubelets: sampler(kubelets, &at("kubelets"))?,
+            kubelets: sampler(&pass, "cluster.kubelet.status_reconcile")?,
             takeover: sampler(&manager.takeover, "cluster.controller_manager.takeover")?,
             renew_deadline: manager.renew_deadline,
             api: 0,

@@ -32,7 +32,7 @@ impl<R: Recorder> World<R> {
         let unhealthy = now + kubelet.pleg_unhealthy_after.saturating_sub(since_last);
         // The next status of the node: intervals are up to 4 % longer than said, and one of them is under way.
         let mut draws = streams.nth(NODE_STATUS, u64::from(node.0), it.hangs);
-        let interval = kubelet.node_status_update_frequency.as_nanos() as f64;
+        let interval = kubelet.status_period.as_nanos() as f64;
         let left = interval * (1.0 + 0.04 * draws.unit().get()) * draws.unit().get();
         let write = health.settings.status_write.sample(draws.unit());
         let at = unhealthy + SimDuration::from_nanos(left as u64) + write;

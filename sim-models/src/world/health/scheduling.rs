@@ -7,12 +7,28 @@ use sim_core::{Agenda, SimTime};
 
 use super::api::Call;
 use super::placing::{Placing, Tried};
-use super::{drawn, plan};
+use super::{Health, drawn, pair, plan};
 use crate::id::{NodeId, PodId};
 use crate::observe::{self, Recorder};
-use crate::streams::SCHEDULING;
+use crate::streams::{IMAGE_PULL, SCHEDULING};
+use crate::world::blueprint::Blueprint;
 use crate::world::build::World;
 use crate::world::event::{Event, HealthEvent};
+
+impl Health {
+    /// Nodes have the images of the pods that run on them at time zero.
+    pub(super) fn have_images(&mut self, blueprint: &Blueprint) {
+        if self.settings.image_pull.is_none() {
+            return;
+        }
+        let places = blueprint.places();
+        let places = places.iter().zip(self.pods.iter());
+        for (place, pod) in places.filter(|(_, pod)| pod.exists() && !pod.is_pending()) {
+            let image = (place.deployment, pod.generation);
+            self.nodes[pod.home].images.insert(image, SimTime::ZERO);
+        }
+    }
+}
 
 impl<R: Recorder> World<R> {
     /// The scheduler looks at the pods that wait for a node.
@@ -85,8 +101,24 @@ impl<R: Recorder> World<R> {
         let (entity, draw) = (u64::from(deployment.0), 2 * serial + 1);
         let start = &health.settings.start_container;
         let start = drawn(start, &streams, SCHEDULING, entity, draw);
-        plan(agenda, now + start, HealthEvent::Run(pod));
+        let image = self.image_of(pod, now);
+        plan(agenda, image + start, HealthEvent::Run(pod));
         self.renew_probers(pod, now, agenda);
+    }
+
+    /// When a new pod's image is on its node: it is pulled, unless it is there or on its way for another pod.
+    fn image_of(&mut self, pod: PodId, now: SimTime) -> SimTime {
+        let streams = self.streams;
+        let deployment = self.pods[pod].deployment;
+        let health = self.health_mut();
+        let Some(pull) = &health.settings.image_pull else {
+            return now;
+        };
+        let (home, revision) = (health.pods[pod].home, health.pods[pod].generation);
+        let entity = pair(home, deployment);
+        let pulled = now + drawn(pull, &streams, IMAGE_PULL, entity, u64::from(revision));
+        let images = &mut health.nodes[home].images;
+        now.max(*images.entry((deployment, revision)).or_insert(pulled))
     }
 
     /// A node's kubelet reports again: it hears of the pods that were bound to its node meanwhile.

@@ -324,7 +324,7 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
         health.kubelet.pleg_unhealthy_after = seconds(threshold);
     }
     if let Some(pause) = config.node_status_s {
-        health.kubelet.node_status_update_frequency = seconds(pause);
+        health.kubelet.status_period = seconds(pause);
     }
     if config.kubernetes_minor.is_some_and(|minor| minor >= 35) {
         use sim_models::control::kubelet::RetryPoll;
@@ -338,7 +338,7 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
         lifecycle.pass_time = seconds(monitor.pass_time_s);
     }
     if let Some(lease) = &config.lease {
-        health.kubelet.lease_renew = seconds(lease.renew_s);
+        health.kubelet.lease_renew = Some(seconds(lease.renew_s));
     }
     if let Some(mark) = config.n4_update_interval_s {
         lifecycle.mark_pod = seconds(mark);
@@ -352,8 +352,12 @@ fn set_delays(health: &mut Health, config: &Config, broken_rollout: bool) {
             *mine = delay(given);
         }
     };
+    if let Some(Delay::Uniform { uniform }) = &config.status_retry_after_api_s {
+        // A pass over all statuses, at whatever phase.
+        assert_eq!(uniform[0], 0.0, "a pass may come at once");
+        health.kubelet.status_reconcile = seconds(uniform[1]);
+    }
     let reconnect = &mut health.reconnect;
-    set(&mut reconnect.kubelets, &config.status_retry_after_api_s);
     set(&mut reconnect.agents, &config.agent_reconnect_after_api_s);
     // Given is when the controllers are back, whether they outlived the outage or others took over.
     set(&mut reconnect.controllers, &config.kcm_ready_after_api_s);
