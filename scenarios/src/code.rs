@@ -61,6 +61,7 @@ codes! {
 
     BAD_FAULT = "T028", "A fault names a thing that does not exist, or a thing to which it cannot happen.";
     DIRECT_RETURN_ON_VXLAN = "T029", "Cilium's direct server return needs routes between the nodes or a Geneve tunnel. VXLAN packets have no room for what it sends along.";
+    NO_HEALTH_CHECK_NODE_PORT = "T030", "A health check goes to the `healthCheckNodePort` of a Service that has none.";
 
     LOCAL_WITHOUT_POD = "T101", "With externalTrafficPolicy Local a node without a pod of the Service refuses connections. Until its health check has failed, its share of the requests fails.";
     KEEP_ALIVE_RACE = "T102", "A server closes idle connections sooner than the load balancer drops them from its pool. A request that meets the close on its way gets a 502.";
@@ -81,6 +82,7 @@ codes! {
     FEW_CONNECTIONS = "T117", "With nodes as targets, HTTP/2 and gRPC requests ride on very few connections, and each connection is one choice of a pod. Some pods may get nothing.";
     TOO_FEW_REPLICATIONS = "T118", "An objective asks for a share of replications that so few replications cannot show, even if it holds in all of them.";
     GATE_WITHOUT_IP = "T119", "Readiness gates are on, and no target group has pods as targets. No pod gets a gate.";
+    NEVER_HEALTHY = "T120", "A health check does not speak what its port speaks. No target passes it.";
 }
 
 /// The code that is written like this, in either case, and its meaning.

@@ -5,6 +5,7 @@
 //! steps are [`Diagnostic`](diagnostic::Diagnostic)s: data with places, which only the command line renders.
 
 pub mod auto;
+mod check_defaults;
 pub mod code;
 pub mod decode;
 pub mod diagnostic;

@@ -2,6 +2,7 @@
 
 use sim_models::world::Blueprint;
 
+use crate::check_defaults;
 use crate::code;
 use crate::decode::decode;
 use crate::diagnostic::{Diagnostic, few_of_each, in_order};
@@ -152,6 +153,7 @@ impl Purpose {
             Self::Placement => filled_in(tree),
         };
         version::fill_in(&mut tree);
+        check_defaults::fill_in(&mut tree);
         decode(&tree)
     }
 }

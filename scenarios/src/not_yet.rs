@@ -48,7 +48,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
     ),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),
-    ("services.*.type", "network load balancers"),
     ("services.*.traffic_distribution", "zone hints"),
     ("load_balancer.kind.Nlb", "network load balancers"),
     ("load_balancer.reserved_addresses", "addresses in the VPC"),

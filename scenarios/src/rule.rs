@@ -27,6 +27,7 @@ mod documented;
 mod empty_part;
 mod few_zones;
 mod gates;
+mod health_checks;
 mod ip_on_overlay;
 mod keep_alive;
 mod local_without_pod;
@@ -56,6 +57,7 @@ const ERRORS: &[Rule] = &[
     no_rules::check,
     ip_on_overlay::check,
     direct_return::check,
+    health_checks::check,
     bad_placement::check,
     bad_constraint::check,
     bad_objective::check,
@@ -80,6 +82,7 @@ const WARNINGS: &[Rule] = &[
     beyond_kubernetes::check,
     never_active::check,
     gates::check,
+    health_checks::check_never_passed,
     bad_constraint::check_keys,
     pending::check,
 ];

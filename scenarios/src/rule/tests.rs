@@ -105,6 +105,40 @@ fn errors_are_found_and_pointed_at() {
             "Ip",
         ),
         (
+            &[
+                "load_balancer.target_groups.web.health_check=(port: HealthCheckNodePort)",
+                "services.web.external_traffic_policy=Local",
+            ],
+            code::NO_HEALTH_CHECK_NODE_PORT,
+            "HealthCheckNodePort",
+        ),
+        (
+            &[
+                "load_balancer.target_groups.web.health_check=(port: HealthCheckNodePort)",
+                "services.web.type=LoadBalancer",
+            ],
+            code::NO_HEALTH_CHECK_NODE_PORT,
+            "HealthCheckNodePort",
+        ),
+        (
+            &[
+                "load_balancer.target_groups.web.health_check=(port: HealthCheckNodePort)",
+                "load_balancer.target_groups.web.target_type=Ip",
+            ],
+            code::NO_HEALTH_CHECK_NODE_PORT,
+            "HealthCheckNodePort",
+        ),
+        (
+            &["load_balancer.target_groups.web.health_check=(success_codes: (12, 12))"],
+            code::OUT_OF_RANGE,
+            "success_codes",
+        ),
+        (
+            &["load_balancer.target_groups.web.health_check=(success_codes: (300, 200))"],
+            code::OUT_OF_RANGE,
+            "success_codes",
+        ),
+        (
             &["deployments.web.placement=[4]"],
             code::BAD_PLACEMENT,
             "placement",
@@ -130,6 +164,21 @@ fn errors_are_found_and_pointed_at() {
             "-1",
         ),
         (&["cluster.links.jitter=1.5"], code::OUT_OF_RANGE, "1.5"),
+        (
+            &["load_balancer.controller.retry=(initial: \"2s\", max: \"1s\")"],
+            code::OUT_OF_RANGE,
+            "\"1s\"",
+        ),
+        (
+            &["load_balancer.controller.workers=0"],
+            code::OUT_OF_RANGE,
+            "0",
+        ),
+        (
+            &["faults=[(on: Controller, becomes: Throttled(rate: \"0/s\"), from: \"1s\")]"],
+            code::OUT_OF_RANGE,
+            "\"0/s\"",
+        ),
         (
             &["load_balancer.idle_timeout=\"2h\""],
             code::OUT_OF_RANGE,
@@ -320,6 +369,29 @@ fn warnings_are_found_and_pointed_at() {
             "\"20s\"",
         ),
         (
+            &["load_balancer.target_groups.web.health_check=(protocol: Https)"],
+            code::NEVER_HEALTHY,
+            "health_check",
+        ),
+        (
+            &[
+                "load_balancer.target_groups.web.protocol=Https",
+                "load_balancer.target_groups.web.health_check=(protocol: Http)",
+            ],
+            code::NEVER_HEALTHY,
+            "health_check",
+        ),
+        (
+            &[
+                "services.web.type=LoadBalancer",
+                "services.web.external_traffic_policy=Local",
+                "load_balancer.target_groups.web.protocol=Https",
+                "load_balancer.target_groups.web.health_check=(port: HealthCheckNodePort)",
+            ],
+            code::NEVER_HEALTHY,
+            "health_check",
+        ),
+        (
             &["load_balancer.controller.readiness_gate=true"],
             code::GATE_WITHOUT_IP,
             "true",
@@ -328,6 +400,27 @@ fn warnings_are_found_and_pointed_at() {
     for (changes, code, place) in cases {
         assert_eq!(warnings(changes), found(*code, place), "{changes:?}");
     }
+}
+
+#[test]
+fn a_rolling_update_of_pods_may_exceed_a_quota() {
+    // 900 pods and a surge of 25 %: 1,125 targets; 100 % of 500 are 1,000, which is the quota.
+    let rolled = |replicas: &str, surge: &str| {
+        let replicas = format!("deployments.web.replicas={replicas}");
+        let surge = format!("deployments.web.strategy.rolling_update.max_surge={surge}");
+        let found = warnings(&[
+            &replicas,
+            &surge,
+            "deployments.web.placement=None",
+            "deployments.web.resources.requests.cpu=\"1m\"",
+            "cluster.node_groups.workers.count=20",
+            "load_balancer.target_groups.web.target_type=Ip",
+            "faults=[(on: Deployment(name: \"web\"), becomes: RolledOut(), from: \"10s\")]",
+        ]);
+        found.into_iter().any(|(code, _)| code == code::QUOTA)
+    };
+    assert!(rolled("900", "\"25%\""));
+    assert!(!rolled("500", "\"100%\""));
 }
 
 #[test]
@@ -645,6 +738,7 @@ fn maglev_is_a_choice_with_the_defaults_of_cilium() {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: Default::default(),

@@ -6,7 +6,7 @@ use sim_core::SimDuration;
 
 use crate::request::select::Kind;
 
-/// A Kubernetes Service of type NodePort.
+/// A Kubernetes Service that outside traffic reaches by a NodePort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -14,6 +14,14 @@ pub struct Config {
     ///
     /// Required: the name of an entry of `deployments`.
     pub selects: String,
+
+    /// What kind of Service it is. LoadBalancer makes no load balancer here: behind an ALB it is a NodePort Service that also has a
+    /// `healthCheckNodePort` where `external_traffic_policy` is Local.
+    ///
+    /// Default: NodePort.
+    /// Source: Kubernetes API v1, `ServiceSpec.type`, `ServiceSpec.healthCheckNodePort`.
+    #[serde(default, rename = "type")]
+    pub kind: ServiceType,
 
     /// Whether a node passes outside traffic to pods of the whole cluster or only to its own.
     ///
@@ -47,6 +55,19 @@ pub struct Config {
     pub session_affinity_timeout: SimDuration,
 }
 
+/// `type` of a Service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// A port on every node.
+    #[default]
+    NodePort,
+    /// A port on every node; with `external_traffic_policy: Local` a second one, where each node's agent answers 200 while the node has a
+    /// ready pod of the Service that is not terminating, and 503 otherwise.
+    ///
+    /// Source: Kubernetes, "Create an External Load Balancer"; `pkg/proxy/healthcheck/service_health.go`; Cilium `pkg/loadbalancer/healthserver`.
+    LoadBalancer,
+}
+
 /// `sessionAffinity` of a Service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SessionAffinity {
@@ -58,6 +79,12 @@ pub enum SessionAffinity {
 }
 
 impl Config {
+    /// Whether nodes say on a port of its own which of them have pods of the Service.
+    pub fn has_health_check_node_port(&self) -> bool {
+        self.kind == ServiceType::LoadBalancer
+            && self.external_traffic_policy == TrafficPolicy::Local
+    }
+
     /// How long a node remembers a source; `None` where it does not.
     pub fn affinity(&self) -> Option<SimDuration> {
         match self.session_affinity {

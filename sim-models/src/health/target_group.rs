@@ -165,7 +165,8 @@ impl TargetView {
     /// a new target; thresholds compare with `>=`.
     pub fn checked(&mut self, success: bool, config: &health_check::Config) -> bool {
         let in_a_row = self.streak.note(success);
-        let unhealthy = in_a_row >= config.unhealthy_threshold.get();
+        let initial = self.state == TargetState::Initial;
+        let unhealthy = in_a_row >= config.failures(initial).get();
         let healthy = in_a_row >= config.healthy_threshold.get();
         let next = match (self.state, success) {
             (TargetState::Initial, true) => TargetState::Healthy,
@@ -281,6 +282,27 @@ mod tests {
             }
             assert_eq!(view.state, to, "{from:?} after {results:?}");
         }
+    }
+
+    #[test]
+    fn a_target_that_was_never_healthy_may_take_more_failures() {
+        // Four for the first time; once it has been healthy, two.
+        let config = health_check::Config {
+            initial_failures: NonZeroU32::new(4),
+            ..health_check::Config::default()
+        };
+        let mut view = TargetView::new(Initial);
+        let after = |view: &mut TargetView, failures: u32| {
+            (0..failures).for_each(|_| {
+                view.checked(false, &config);
+            });
+            view.state
+        };
+        assert_eq!(after(&mut view, 3), Initial);
+        assert_eq!(after(&mut view, 1), Unhealthy);
+        let mut view = TargetView::new(Initial);
+        view.checked(true, &config);
+        assert_eq!(after(&mut view, 2), Unhealthy);
     }
 
     #[test]

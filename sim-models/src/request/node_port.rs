@@ -55,6 +55,13 @@ pub enum Proxy {
         #[serde(default)]
         gone_pod_address: GonePodAddress,
 
+        /// Whether the agent answers on the `healthCheckNodePort` of Services that have one. If not, the port is closed.
+        ///
+        /// Default: true.
+        /// Source: Cilium option `enable-health-check-nodeport`.
+        #[serde(default = "yes")]
+        health_check_node_port: bool,
+
         /// The connection tracking map of each node, simulated where this or `snat` is written.
         ///
         /// Default: none; the maps of real nodes are large.
@@ -221,6 +228,10 @@ pub fn default_sync_time() -> Dist {
     crate::health::log_normal(150, 300)
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn default_icmp_rate() -> Rate {
     Rate::per_second(1.0).expect("1 per second is a rate")
 }
@@ -241,6 +252,7 @@ impl Default for Proxy {
             mode: ReturnPath::default(),
             unready_backend: UnreadyBackend::default(),
             gone_pod_address: GonePodAddress::default(),
+            health_check_node_port: true,
             conntrack: None,
             snat: None,
             agent: service_map::Config::default(),
@@ -312,6 +324,17 @@ impl Proxy {
                     select::Selector::Ipvs(Box::new(ipvs))
                 }
             },
+        }
+    }
+
+    /// Whether nodes answer on the `healthCheckNodePort` of a Service. kube-proxy always does.
+    pub fn has_health_check_node_port(&self) -> bool {
+        match self {
+            Self::Cilium {
+                health_check_node_port,
+                ..
+            } => *health_check_node_port,
+            Self::KubeProxy { .. } => true,
         }
     }
 

@@ -13,6 +13,7 @@ use super::route;
 use super::tracking::Tracking;
 use crate::cluster::service::TrafficPolicy;
 use crate::cluster::topology::{Links, Network, Node, Pod};
+use crate::health::health_check::Spoken;
 use crate::id::{
     Arena, CallId, DeploymentId, LoadBalancerNodeId, NodeId, PodId, PopulationId, RequestId,
     ServiceId, Slab, TargetGroupId, TargetId, ZoneId,
@@ -153,6 +154,17 @@ pub(super) struct User {
 }
 
 impl Group {
+    /// What its targets speak.
+    pub(super) fn spoken(&self) -> Spoken {
+        Spoken {
+            scheme: match self.is_encrypted {
+                true => Scheme::Https,
+                false => Scheme::Http,
+            },
+            version: self.protocol_version,
+        }
+    }
+
     /// The node that is registered at a position, with `Instance`.
     #[inline]
     pub(super) fn node(&self, position: u32) -> NodeId {

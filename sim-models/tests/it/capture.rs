@@ -60,6 +60,7 @@ fn world(pick: PoolPick, delay: SimDuration) -> Blueprint {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: service_map::Config {

@@ -174,6 +174,7 @@ fn a_node_that_drops_costs_the_connect_timeout() {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: Default::default(),

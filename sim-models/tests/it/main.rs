@@ -12,6 +12,7 @@ mod front;
 mod gates;
 mod handlers;
 mod health;
+mod health_check_port;
 mod invariants;
 mod journey;
 mod kube_proxy;

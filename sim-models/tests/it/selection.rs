@@ -29,6 +29,7 @@ fn maglev_world(mode: Mode) -> Blueprint {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: Default::default(),

@@ -63,6 +63,7 @@ fn cilium(change: impl FnOnce(&mut conntrack::Cilium, &mut snat::Cilium)) -> Pro
         mode: ReturnPath::Snat,
         unready_backend: UnreadyBackend::Keep,
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: Some(table),
         snat: Some(ports),
         agent: Default::default(),

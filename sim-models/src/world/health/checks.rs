@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use sim_core::{Agenda, SimDuration, SimTime, Streams};
+use sim_core::{Agenda, SimTime, Streams};
 
 use super::agents::AgentAnswer;
-use super::{plan, share};
+use super::{GroupSettings, drawn, plan, share};
 use crate::health::health_check::{Cadence, Port};
 use crate::health::target_group::{TargetState, TargetView};
 use crate::id::{LoadBalancerNodeId, PodId, RequestId, TargetGroupId, TargetId, ViewId};
@@ -38,10 +38,16 @@ impl View {
         known: bool,
         (group, position, load_balancer_node): (TargetGroupId, u32, LoadBalancerNodeId),
         number: usize,
-        interval: SimDuration,
+        settings: &GroupSettings,
         streams: &Streams,
     ) -> Self {
-        let phase = share(streams, CHECK_PHASE, number as u64, 0, interval);
+        let phase = match &settings.phase {
+            Some(phase) => drawn(phase, streams, CHECK_PHASE, number as u64, 0),
+            None => {
+                let interval = settings.config.health_check.interval;
+                share(streams, CHECK_PHASE, number as u64, 0, interval)
+            }
+        };
         Self {
             group,
             position,
@@ -124,9 +130,10 @@ impl<R: Recorder> World<R> {
             return self.hold(request, agenda);
         }
         let way = self.to_node(self.requests[request].load_balancer_node, node);
+        let serves = self.health().settings.health_check_node_port;
         match self.health().nodes[node].agent() {
-            AgentAnswer::Answers => {}
-            AgentAnswer::Refuses => {
+            AgentAnswer::Answers if serves => {}
+            AgentAnswer::Answers | AgentAnswer::Refuses => {
                 return self.fail(request, Outcome::NodeRefused, now + way * 2, agenda);
             }
             AgentAnswer::Hangs => return self.hold(request, agenda),
@@ -150,12 +157,14 @@ impl<R: Recorder> World<R> {
         outcome: Outcome,
         agenda: &mut Agenda<'_, Event>,
     ) {
-        let health = self.health_mut();
+        let health = self.health.as_deref_mut();
+        let health = health.expect("only a world with a health signal has checks");
         let it = &mut health.views[id];
         if it.open == Some(request) {
             it.open = None;
-            let check = &health.settings.groups[it.group].config.health_check;
-            let success = check.accepts(outcome.status());
+            let group = it.group;
+            let check = &health.settings.groups[group].config.health_check;
+            let success = check.passes(self.groups[group].spoken(), outcome);
             self.judge_check(id, success, agenda);
         }
     }

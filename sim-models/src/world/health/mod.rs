@@ -113,6 +113,8 @@ struct Settings {
     liveness: service_map::Liveness,
     /// Whether pods get their network from the agent.
     agent_wires_pods: bool,
+    /// Whether the agent answers on the `healthCheckNodePort` of a Service.
+    health_check_node_port: bool,
     reconcile: Sampler,
     map: maps::MapWriting,
     reconnect_agents: Sampler,
@@ -130,6 +132,7 @@ struct Settings {
 #[derive(Debug)]
 struct GroupSettings {
     config: target_group::Config,
+    phase: Option<Sampler>,
     first_check: Sampler,
     register: Sampler,
     deregister: Sampler,
@@ -310,7 +313,10 @@ impl Settings {
         for group in config.target_groups.iter() {
             let at = |name: &str| format!("load_balancer.target_groups.*.{name}");
             let first_check = &group.health_check.first_check_delay;
+            let phase = group.health_check.phase.as_ref();
+            let phase = phase.map(|phase| sampler(phase, &at("health_check.phase")));
             groups.push(GroupSettings {
+                phase: phase.transpose()?,
                 first_check: sampler(first_check, &at("health_check.first_check_delay"))?,
                 register: sampler(&group.register_propagation, &at("register_propagation"))?,
                 deregister: sampler(&group.deregister_propagation, &at("deregister_propagation"))?,
@@ -337,6 +343,7 @@ impl Settings {
             pace: proxy.pace(),
             liveness: agent.liveness,
             agent_wires_pods: matches!(proxy, Proxy::Cilium { .. }),
+            health_check_node_port: proxy.has_health_check_node_port(),
             reconcile: sampler(&agent.reconcile, "cluster.proxy")?,
             map: maps::MapWriting::new(blueprint, agent.maglev_rebuild),
             reconnect_agents: sampler(

@@ -118,7 +118,6 @@ pub(super) fn registered(
             },
             TargetType::Ip => sorted_pods(blueprint, group.service),
         };
-        let interval = settings.groups[id].config.health_check.interval;
         let mut targets = Vec::new();
         let is_there = blueprint.health.as_ref().is_none_or(|it| it.is_there(id));
         let registered = if is_there { keys.len() } else { 0 };
@@ -128,7 +127,7 @@ pub(super) fn registered(
             let known = position < registered;
             for load_balancer_node in (0..nodes).map(LoadBalancerNodeId::from_index) {
                 let place = (id, position as u32, load_balancer_node);
-                views.push(View::new(known, place, views.len(), interval, streams));
+                views.push(View::new(known, place, views.len(), &settings.groups[id], streams));
             }
             targets.push(Target {
                 key,

@@ -154,6 +154,7 @@ fn proxy(config: &Config) -> Proxy {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: Default::default(),

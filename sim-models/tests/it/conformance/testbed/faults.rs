@@ -174,6 +174,7 @@ fn world(course: &Course, jitter: f64) -> Blueprint {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: service_map::Config {

@@ -220,6 +220,7 @@ pub(super) fn blueprint(case: &Case) -> Option<SetUp> {
         mode: Default::default(),
         unready_backend: Default::default(),
         gone_pod_address: Default::default(),
+        health_check_node_port: true,
         conntrack: None,
         snat: None,
         agent: agent(config),
