@@ -9,6 +9,7 @@ use sim_core::{SimDuration, SimTime};
 use crate::cluster::condition::{Erroring, PodCondition, Slow};
 use crate::control::disruption::{self, Drain};
 use crate::id::{DeploymentId, LoadBalancerNodeId, NodeId, PodId, TargetGroupId};
+use crate::quantity::Rate;
 use crate::request::forward::Forward;
 use crate::request::rules::Action;
 
@@ -30,7 +31,7 @@ pub struct Config {
     /// AgentSlow(by: "10s"), ToBeDeleted.
     /// For Deployments: RolledOut(broken: false). For target groups: ReplacedBy(group: "nginx-pods").
     /// For rules: Forwarding(to: { "old": 1, "new": 1 }). For load balancer nodes: Lost, Retired; for a zone
-    /// of them: ShiftedAway. For the load balancer controller: LeaderChanged.
+    /// of them: ShiftedAway. For the load balancer controller: LeaderChanged, Throttled(rate: "1/s").
     /// For the API server: Unavailable, Overloaded(by: "1s"). For the controller manager: Stopped, LeaderLost.
     pub becomes: Becomes,
 
@@ -144,6 +145,10 @@ fn one_second() -> SimDuration {
 
 fn millisecond() -> SimDuration {
     SimDuration::from_millis(1)
+}
+
+fn one_per_second() -> Rate {
+    Rate::per_second(1.0).expect("1 is above 0")
 }
 
 fn yes() -> bool {
@@ -333,6 +338,16 @@ pub enum Becomes {
     /// The leader of the controller is lost: its replicas write nothing until another one leads, `load_balancer.controller.leader_failover`
     /// later, and looks at everything.
     LeaderChanged,
+    /// AWS refuses calls of the load balancer controller beyond a rate, as where another client of the account uses up what the account may
+    /// call. A pass whose call is refused is tried again after `load_balancer.controller.retry`.
+    Throttled {
+        /// Register, Deregister and Describe calls that are admitted, one at a time.
+        ///
+        /// Range: above 0. Default: "1/s".
+        /// Assumption: AWS does not publish its rates; what the SDK tries again by itself counts as one call.
+        #[serde(default = "one_per_second")]
+        rate: Rate,
+    },
 }
 
 /// Whom a node cannot reach.
@@ -390,6 +405,8 @@ pub enum What {
     LoadBalancer(Vec<LoadBalancerNodeId>, LoadBalancerTrouble),
     /// The leader of the load balancer controller is lost.
     LeaderChange,
+    /// AWS admits so many calls of the load balancer controller.
+    Throttle(Rate),
     /// Part of the control plane is away.
     ControlPlane(Outage),
     /// Requests to the API server take this much longer, and watchers hear this much later.
@@ -488,6 +505,8 @@ pub enum Effect {
     LoadBalancer(LoadBalancerTrouble),
     /// The leader of the load balancer controller is lost.
     LeaderChange,
+    /// AWS admits so many calls of the load balancer controller.
+    Throttle(Rate),
     /// Part of the control plane is away.
     ControlPlane(Outage),
     /// The API server is slow.
@@ -550,6 +569,7 @@ impl Becomes {
             Self::Retired => Effect::LoadBalancer(LoadBalancerTrouble::Retired),
             Self::ShiftedAway => Effect::LoadBalancer(LoadBalancerTrouble::Shifted),
             Self::LeaderChanged => Effect::LeaderChange,
+            Self::Throttled { rate } => Effect::Throttle(rate),
         }
     }
 }
@@ -569,7 +589,7 @@ impl Effect {
             Self::Replace => "a target group",
             Self::Forward => "a rule",
             Self::LoadBalancer(_) => "load balancer nodes",
-            Self::LeaderChange => "the controller",
+            Self::LeaderChange | Self::Throttle(_) => "the controller",
             Self::ControlPlane(Outage::ApiServer) | Self::Overload(_) => "the API server",
             Self::ControlPlane(Outage::Controllers | Outage::Leader) => "the controller manager",
         }
@@ -590,6 +610,7 @@ impl Effect {
             | Self::Forward
             | Self::LoadBalancer(_)
             | Self::LeaderChange
+            | Self::Throttle(_)
             | Self::ControlPlane(_)
             | Self::Overload(_) => None,
         }

@@ -63,6 +63,7 @@ pub(super) fn lower(
         default_toleration: cluster.default_toleration,
         node_recovery: cluster.node_recovery.clone(),
         aws_controller: load_balancer.controller.clone(),
+        quotas: load_balancer.quotas,
         workloads: workloads.collect(),
         target_groups: groups.map(|group| group.health()).collect(),
         actions: super::actions(scenario),
@@ -196,6 +197,7 @@ fn fault(scenario: &Scenario, blueprint: &Blueprint, written: &fault::Config) ->
             What::LoadBalancer(load_balancer_nodes(scenario, blueprint, on), trouble)
         }
         (Effect::LeaderChange, Selector::Controller) => What::LeaderChange,
+        (Effect::Throttle(rate), _) => What::Throttle(rate),
         (Effect::ControlPlane(outage), _) => What::ControlPlane(outage),
         (Effect::Overload(by), _) => What::Overload(by),
         (

@@ -36,6 +36,12 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             "left out with kube-proxy: it is an annotation that Cilium reads",
         );
     }
+    let retry = subject.scenario.load_balancer.controller.retry;
+    must(
+        retry.max >= retry.initial,
+        &["load_balancer", "controller", "retry", "max"],
+        "at least as long as `initial`",
+    );
     let back_off = subject.scenario.cluster.scheduler.back_off;
     must(
         back_off.max >= back_off.initial,

@@ -1,5 +1,6 @@
 //! T104: quotas of AWS.
 
+use sim_models::fault::Selector;
 use sim_models::request::load_balancer::TargetType;
 
 use super::Subject;
@@ -24,7 +25,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (name, group) in subject.target_groups() {
         let targets = match group.target_type {
             TargetType::Instance => subject.nodes(),
-            TargetType::Ip => replicas(subject, &group.service),
+            TargetType::Ip => pods(subject, &group.service),
         };
         all += targets;
         let path = ["load_balancer", "target_groups", name];
@@ -64,11 +65,26 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     );
 }
 
-fn replicas(subject: &Subject<'_>, service: &str) -> u64 {
+/// The pods of a Service, with those that a rolling update adds.
+fn pods(subject: &Subject<'_>, service: &str) -> u64 {
     let scenario = subject.scenario;
-    let deployment = scenario
-        .services
-        .get(service)
-        .and_then(|service| scenario.deployments.get(&service.selects));
-    deployment.map_or(0, |deployment| u64::from(deployment.replicas.get()))
+    let Some(service) = scenario.services.get(service) else {
+        return 0;
+    };
+    let Some(deployment) = scenario.deployments.get(&service.selects) else {
+        return 0;
+    };
+    let replicas = deployment.replicas.get();
+    let mut faults = scenario.faults.iter();
+    let is_rolled_out = faults
+        .any(|it| matches!(&it.on, Selector::Deployment { name } if *name == service.selects));
+    let surge = match is_rolled_out {
+        true => deployment
+            .strategy
+            .rolling_update
+            .max_surge
+            .rounded_up(replicas),
+        false => 0,
+    };
+    u64::from(replicas) + u64::from(surge)
 }

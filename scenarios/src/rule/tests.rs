@@ -170,16 +170,6 @@ fn errors_are_found_and_pointed_at() {
             "\"1s\"",
         ),
         (
-            &["load_balancer.controller.workers=0"],
-            code::OUT_OF_RANGE,
-            "0",
-        ),
-        (
-            &["faults=[(on: Controller, becomes: Throttled(rate: \"0/s\"), from: \"1s\")]"],
-            code::OUT_OF_RANGE,
-            "\"0/s\"",
-        ),
-        (
             &["load_balancer.idle_timeout=\"2h\""],
             code::OUT_OF_RANGE,
             "\"2h\"",

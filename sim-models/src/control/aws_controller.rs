@@ -1,5 +1,7 @@
 //! Which pods or nodes does the AWS Load Balancer Controller register, and how fast?
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Dist, SimDuration};
@@ -33,6 +35,27 @@ pub struct Config {
     /// Calls of the load balancing API.
     pub api: Api,
 
+    /// Targets of one Register or Deregister call.
+    ///
+    /// Range: 1 and up. Default: 200.
+    /// Source: AWS Load Balancer Controller `pkg/targetgroupbinding/targets_manager.go`.
+    pub chunk: NonZeroU32,
+
+    /// Passes at once, each over a target group of its own; other groups wait.
+    ///
+    /// Range: 1 and up. Default: 3.
+    /// Source: AWS Load Balancer Controller, flag `targetgroupbinding-max-concurrent-reconciles`.
+    pub workers: NonZeroU32,
+
+    /// When a pass is tried again whose call AWS has refused: beyond a quota, or throttled.
+    pub retry: Retry,
+
+    /// Targets of a group, beyond which new ones are not registered; 0 for no bound.
+    ///
+    /// Range: 0 and up. Default: 0.
+    /// Source: AWS Load Balancer Controller 2.14.1, flag `max-targets-per-target-group`.
+    pub max_targets_per_target_group: u32,
+
     /// Whether pods of `ip` groups are ready only once their target is healthy. Pods that are created during a run get the gate
     /// when they are created; those of the start have it, and have passed it. With nodes as targets there is no gate.
     ///
@@ -58,6 +81,42 @@ pub struct Config {
     /// Default: true.
     /// Source: AWS Load Balancer Controller, feature gate `EndpointsFailOpen`.
     pub endpoints_fail_open: bool,
+}
+
+/// The wait after a failed pass, which doubles with each that fails in a row. Whatever else wakes the controller for the group brings a pass at
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// After the first failure.
+    ///
+    /// Range: above 0. Default: "5ms".
+    /// Source: client-go `util/workqueue`, the exponential limiter of controller-runtime.
+    pub initial: SimDuration,
+
+    /// At most, `initial` or longer.
+    ///
+    /// Range: above 0. Default: "1000s".
+    /// Source: AWS Load Balancer Controller, flag `targetgroupbinding-max-exponential-backoff-delay`.
+    pub max: SimDuration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            initial: SimDuration::from_millis(5),
+            max: SimDuration::from_secs(1000),
+        }
+    }
+}
+
+impl Retry {
+    /// The wait after a failure, after so many others in a row.
+    pub fn after(self, failures: u32) -> SimDuration {
+        let times = 1u64.checked_shl(failures).unwrap_or(u64::MAX);
+        let wait = self.initial.as_nanos().saturating_mul(times);
+        SimDuration::from_nanos(wait).min(self.max)
+    }
 }
 
 /// Calls of the load balancing API.
@@ -99,12 +158,46 @@ pub struct Api {
     /// Range: 1 and up. Default: 20.
     /// Source: AWS Load Balancer Controller `pkg/aws/throttle`.
     pub burst: u32,
+
+    /// Describe calls of all groups together, in the long run.
+    ///
+    /// Range: above 0. Default: "50/s".
+    /// Source: AWS Load Balancer Controller 3.2 `pkg/aws/throttle`.
+    pub describe_rate: Rate,
+
+    /// Such calls at once.
+    ///
+    /// Range: 1 and up. Default: 200.
+    /// Source: AWS Load Balancer Controller 3.2 `pkg/aws/throttle`.
+    pub describe_burst: u32,
+
+    /// Calls that create target groups or change rules, in the long run.
+    ///
+    /// Range: above 0. Default: "3/s".
+    /// Source: AWS Load Balancer Controller 3.2 `pkg/aws/throttle`.
+    pub modify_rate: Rate,
+
+    /// Such calls at once.
+    ///
+    /// Range: 1 and up. Default: 20.
+    /// Source: AWS Load Balancer Controller 3.2 `pkg/aws/throttle`.
+    pub modify_burst: u32,
 }
 
 impl Api {
     /// From which every Register and Deregister call takes a token.
     pub fn bucket(&self) -> Bucket {
         Bucket::new(self.rate, self.burst.max(1))
+    }
+
+    /// From which every Describe call takes a token.
+    pub fn describes(&self) -> Bucket {
+        Bucket::new(self.describe_rate, self.describe_burst.max(1))
+    }
+
+    /// From which every call that creates a group or changes a rule takes a token.
+    pub fn modifies(&self) -> Bucket {
+        Bucket::new(self.modify_rate, self.modify_burst.max(1))
     }
 }
 
@@ -117,6 +210,10 @@ impl Default for Api {
             modify: SimDuration::from_millis(100),
             rate: Rate::per_second(4.0).expect("4 is above 0"),
             burst: 20,
+            describe_rate: Rate::per_second(50.0).expect("50 is above 0"),
+            describe_burst: 200,
+            modify_rate: Rate::per_second(3.0).expect("3 is above 0"),
+            modify_burst: 20,
         }
     }
 }
@@ -128,6 +225,10 @@ impl Default for Config {
             reconcile: SimDuration::from_millis(30),
             security_group_reconcile: SimDuration::from_millis(300),
             api: Api::default(),
+            chunk: NonZeroU32::new(200).expect("200 is not 0"),
+            workers: NonZeroU32::new(3).expect("3 is not 0"),
+            retry: Retry::default(),
+            max_targets_per_target_group: 0,
             readiness_gate: false,
             requeue: SimDuration::from_secs(15),
             leader_failover: SimDuration::from_secs(60),
@@ -293,6 +394,31 @@ mod tests {
         assert_eq!(chosen(&some, true), [2]);
         assert_eq!(chosen(&none, true), [1]);
         assert_eq!(chosen(&none, false), [0; 0]);
+    }
+
+    #[test]
+    fn other_calls_have_buckets_of_their_own() {
+        // 300 Describe calls: (300 - 200) / 50 = 2 s. 35 calls that change something: (35 - 20) / 3 = 5 s.
+        let last =
+            |mut bucket: Bucket, calls: u32| (0..calls).map(|_| bucket.take(SimTime::ZERO)).last();
+        let api = Api::default();
+        assert_eq!(last(api.describes(), 300), Some(SimTime::from_secs(2)));
+        let modified = last(api.modifies(), 35).expect("35 calls");
+        assert!(
+            (modified - SimTime::ZERO).as_secs_f64() - 5.0 < 1e-6,
+            "{modified}"
+        );
+    }
+
+    #[test]
+    fn waits_double_up_to_a_quarter_of_an_hour() {
+        // 5 ms x 2^17 = 655.36 s, and x 2^18 would be 1,310.72 s: above 1,000 s.
+        let retry = Retry::default();
+        assert_eq!(retry.after(0), SimDuration::from_millis(5));
+        assert_eq!(retry.after(3), SimDuration::from_millis(40));
+        assert_eq!(retry.after(17), SimDuration::from_millis(655_360));
+        assert_eq!(retry.after(18), SimDuration::from_secs(1000));
+        assert_eq!(retry.after(200), SimDuration::from_secs(1000));
     }
 
     #[test]

@@ -32,6 +32,15 @@ impl Bucket {
         SimTime::from_nanos(full_at.as_nanos().saturating_sub(room.as_nanos())).max(now)
     }
 
+    /// Takes a token if one is there. Returns whether it was.
+    pub fn admit(&mut self, now: SimTime) -> bool {
+        let is_there = self.next(now) == now;
+        if is_there {
+            self.take(now);
+        }
+        is_there
+    }
+
     /// Takes a token: returns when it is there.
     pub fn take(&mut self, now: SimTime) -> SimTime {
         let at = self.next(now);
@@ -58,6 +67,14 @@ mod tests {
             .collect();
         assert_eq!((waits[29], waits[30], waits[31]), (0.0, 0.05, 0.1));
         assert_eq!(waits[299], 13.5);
+    }
+
+    #[test]
+    fn who_does_not_wait_is_refused_until_a_token_is_back() {
+        // One a second: the call at 0 s takes the token, those at 0.5 s and 0.9 s find none and take none, that at 1 s does.
+        let mut bucket = Bucket::new(per_second(1.0), 1);
+        let admitted = [0, 500, 900, 1_000, 1_999].map(|at| bucket.admit(SimTime::from_millis(at)));
+        assert_eq!(admitted, [true, false, false, true, false]);
     }
 
     #[test]

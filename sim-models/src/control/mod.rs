@@ -11,3 +11,4 @@ pub mod int_or_percent;
 pub mod kubelet;
 pub mod node_lifecycle;
 pub mod plane;
+pub mod work_queue;

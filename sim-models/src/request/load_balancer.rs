@@ -122,7 +122,8 @@ pub struct Config {
     #[serde(default = "syn_retransmits")]
     pub syn_retransmit: Vec<SimDuration>,
 
-    /// Quotas of the account, where AWS has raised them: `check` warns where the load balancer would exceed them.
+    /// Quotas of the account, where AWS has raised them: `check` warns where the load balancer would exceed them, and in a run a call that
+    /// would registers nothing.
     #[serde(default)]
     pub quotas: Quotas,
 
@@ -144,7 +145,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
-    /// Targets of the load balancer; a node counts once for each target group.
+    /// Targets of the load balancer; a node counts once for each target group, and one that drains does not count.
     ///
     /// Range: 1 and up. Default: 1000.
     /// Source: AWS, "Quotas for your Application Load Balancers".

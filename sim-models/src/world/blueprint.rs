@@ -21,7 +21,7 @@ use crate::placement::quantity::Cpu;
 use crate::placement::{self, Revisions, Scheduler, TemplateId};
 use crate::quantity::{Bandwidth, Size};
 use crate::request::balance::{self, least_outstanding, round_robin};
-use crate::request::load_balancer::{IcmpUnreachable, Retry, Scheme, TargetType};
+use crate::request::load_balancer::{IcmpUnreachable, Quotas, Retry, Scheme, TargetType};
 use crate::request::protocol::{Http2, Protocol};
 use crate::request::rules::Action;
 use crate::request::{client, node_port, pool, select, server};
@@ -91,6 +91,8 @@ pub struct Health {
     pub node_recovery: Dist,
     /// The AWS Load Balancer Controller.
     pub aws_controller: aws_controller::Config,
+    /// Beyond these AWS registers no more targets.
+    pub quotas: Quotas,
     /// The scheduler: how it decides, and at which pace.
     pub scheduler: placement::Config,
     /// What the scheduler sees at time zero, where pods may be created during the run; `None`: nodes that are alike, with room for
@@ -180,6 +182,7 @@ impl Health {
             default_toleration: node_lifecycle::default_toleration(),
             node_recovery: node_lifecycle::node_recovery(),
             aws_controller: aws_controller::Config::default(),
+            quotas: Quotas::default(),
             scheduler: placement::Config::default(),
             scheduled: None,
             spares: Vec::new(),

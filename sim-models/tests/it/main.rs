@@ -4,6 +4,7 @@ mod agents;
 mod ages;
 mod capture;
 mod conformance;
+mod controller;
 mod detection;
 mod endpoint_slices;
 mod errors;

@@ -80,6 +80,7 @@ impl<R: Recorder> World<R> {
                 self.on_load_balancer_trouble(&nodes, trouble, begins, agenda);
             }
             What::LeaderChange => self.lose_leader(agenda),
+            What::Throttle(rate) => self.throttle(id, rate, begins),
             What::ToBusiest(..) => unreachable!("the pod is chosen before the fault begins"),
             What::Exit(_)
             | What::Delete(..)

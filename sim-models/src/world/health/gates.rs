@@ -106,7 +106,7 @@ impl Health {
             Key::Pod(pod) => Some(pod),
             Key::Node(_) => None,
         });
-        it.seen.registered = pods.collect();
+        it.seen.registered.extend(pods);
     }
 
     /// The endpoints of a Service that wait for the gate of a group.
@@ -169,10 +169,9 @@ impl<R: Recorder> World<R> {
         let service = self.groups[group].service;
         let health = self.health();
         let waits = health.waiting(group, service).next().is_some();
-        if waits && health.groups[group].repeats_at.is_none() {
+        if waits {
             let at = agenda.now() + health.settings.controller.requeue;
-            self.health_mut().groups[group].repeats_at = Some(at);
-            plan(agenda, at, HealthEvent::Reconcile(group));
+            self.repeat(group, at, agenda);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The health signal at work: who asks whom, who believes what, and when the next one hears of it.
 //!
 //! The files lie in the order of the signal: [`trouble`] is what requests meet at a thing that is not
-//! well, [`probing`] and [`kubelet`] notice for their [`pod`]s, [`slices`] publishes, every node's [`maps`] follow, [`targets`] and [`checks`] are the load balancer's
-//! side, whose word [`gates`] bring back to pods, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
+//! well, [`probing`] and [`kubelet`] notice for their [`pod`]s, [`slices`] publishes, every node's [`maps`] follow, [`targets`], [`passes`] and
+//! [`checks`] are the load balancer's side, whose word [`gates`] bring back to pods, [`nodes`] is what happens to a node that falls silent. [`deployments`] replaces pods, and [`scheduling`] finds nodes for the
 //! new ones. [`faults`] sets it all off.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use super::build::World;
 use super::event::{Event, HealthEvent};
 use crate::cluster::service::TrafficPolicy;
 use crate::control::bucket::Bucket;
+use crate::control::work_queue::WorkQueue;
 use crate::control::{aws_controller, kubelet as kubelet_config, node_lifecycle};
 use crate::fault::{Busiest, Fault, What};
 use crate::health::{endpoint_slice, service_map, target_group};
@@ -24,6 +25,7 @@ use crate::id::{
 };
 use crate::observe::{self, Observation, Recorder};
 use crate::request::Request;
+use crate::request::load_balancer::Quotas;
 use crate::request::node_port::Proxy;
 use crate::request::server::OnSigterm;
 
@@ -40,6 +42,7 @@ mod kubelet;
 mod maps;
 mod nodes;
 mod outages;
+mod passes;
 mod placing;
 mod pod;
 mod probing;
@@ -84,8 +87,14 @@ pub(super) struct Health {
     /// The scheduler; `None` where no pods are created.
     placing: Option<Placing>,
     lifecycle: nodes::Lifecycle,
-    /// What the load balancer controller may call.
+    /// Target groups that the load balancer controller will look at.
+    queue: WorkQueue<TargetGroupId>,
+    /// What it may call: Register and Deregister, Describe, and what creates a group or changes a rule.
     bucket: Bucket,
+    describes: Bucket,
+    modifies: Bucket,
+    /// What AWS admits of its calls, by the faults that narrow it.
+    throttles: Vec<(FaultId, Bucket)>,
     /// What the ReplicaSet controller may write.
     writes: Bucket,
     /// Until when the load balancer controller has no leader.
@@ -126,6 +135,7 @@ struct Settings {
     lifecycle: node_lifecycle::Config,
     controller_watch: Sampler,
     controller: aws_controller::Config,
+    quotas: Quotas,
     groups: Arena<TargetGroupId, GroupSettings>,
 }
 
@@ -182,7 +192,11 @@ impl Health {
                 config.controller_manager.bucket(),
                 streams,
             ),
+            queue: WorkQueue::new(settings.controller.workers),
             bucket: settings.controller.api.bucket(),
+            describes: settings.controller.api.describes(),
+            modifies: settings.controller.api.modifies(),
+            throttles: Vec::new(),
             writes: config.controller_manager.bucket(),
             leaderless_until: SimTime::ZERO,
             services: slices::published(
@@ -360,6 +374,7 @@ impl Settings {
                 "load_balancer.controller.watch_delay",
             )?,
             controller: controller.clone(),
+            quotas: config.quotas,
             groups,
         })
     }

@@ -35,7 +35,11 @@ impl<R: Recorder> World<R> {
         };
         let begins = (agenda.now() + watch + queue).max(health.leaderless_until);
         let controller = &settings.controller;
-        let at = begins + controller.reconcile + controller.api.modify * calls;
+        let (mut at, takes) = (begins + controller.reconcile, controller.api.modify);
+        let modifies = &mut self.health_mut().modifies;
+        for _ in 0..calls {
+            at = modifies.take(at) + takes;
+        }
         plan(agenda, at, HealthEvent::RulesChanged(fault));
     }
 

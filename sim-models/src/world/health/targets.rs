@@ -43,15 +43,16 @@ pub(super) struct Binding {
     pub(super) weights: Vec<Weights>,
     /// Whether the group exists.
     pub(super) life: Life,
-    running: bool,
-    again: bool,
+    /// Whether a call of the pass under way has failed, and how many passes before it in a row.
+    pub(super) failed: bool,
+    pub(super) failures: u32,
     events: u64,
     /// Calls of the load balancing API for this group so far, and when each load balancer node applies the last of them.
     calls: u64,
     pub(super) shown_at: Vec<SimTime>,
     /// What the pass under way has seen of readiness gates.
     pub(super) seen: Seen,
-    /// When a pass is repeated because a readiness gate is closed.
+    /// When a pass is repeated because a readiness gate is closed or it has failed.
     pub(super) repeats_at: Option<SimTime>,
 }
 
@@ -127,7 +128,13 @@ pub(super) fn registered(
             let known = position < registered;
             for load_balancer_node in (0..nodes).map(LoadBalancerNodeId::from_index) {
                 let place = (id, position as u32, load_balancer_node);
-                views.push(View::new(known, place, views.len(), &settings.groups[id], streams));
+                views.push(View::new(
+                    known,
+                    place,
+                    views.len(),
+                    &settings.groups[id],
+                    streams,
+                ));
             }
             targets.push(Target {
                 key,
@@ -155,8 +162,8 @@ pub(super) fn registered(
             targets,
             eligible: eligible.collect(),
             life: if is_there { Life::There } else { Life::Absent },
-            running: false,
-            again: false,
+            failed: false,
+            failures: 0,
             events: 0,
             calls: 0,
             shown_at: vec![SimTime::ZERO; nodes],
@@ -203,7 +210,7 @@ impl Health {
     }
 
     /// Who is to be registered, as the controller sees the cluster.
-    fn wanted(
+    pub(super) fn wanted(
         &self,
         group: TargetGroupId,
         service: ServiceId,
@@ -305,76 +312,10 @@ impl<R: Recorder> World<R> {
         );
     }
 
-    /// The controller looks at a target group: it compares, deregisters, registers.
-    ///
-    /// Source: AWS Load Balancer Controller `pkg/targetgroupbinding/resource_manager.go`: first what is too
-    /// many, then what is missing.
-    pub(super) fn on_reconcile(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
-        let now = agenda.now();
-        let service = self.groups[group].service;
-        let is_led = now >= self.health().leaderless_until;
-        let it = &mut self.health_mut().groups[group];
-        if !is_led || it.life == Life::Absent {
-            // The next leader will look at it.
-            return;
-        }
-        it.repeats_at = it.repeats_at.filter(|&at| at > now);
-        if std::mem::replace(&mut self.health_mut().groups[group].again, true) {
-            return;
-        }
-        if self.health().groups[group].running {
-            return;
-        }
-        let wanted = self.health().wanted(group, service, &self.nodes);
-        let is_ip = self.groups[group].target_type == TargetType::Ip;
-        let health = self.health_mut();
-        health.groups[group].again = false;
-        let targets = health.groups[group].targets.iter().enumerate();
-        let (mut leaves, mut joins) = (Vec::new(), Vec::new());
-        for (position, target) in targets {
-            match (target.registered, wanted.contains(&target.key)) {
-                (true, false) => leaves.push(position),
-                (false, true) => joins.push(position),
-                (true, true) | (false, false) => {}
-            }
-        }
-        let gated = health.look_at_gates(group, service);
-        let controller = &health.settings.controller;
-        let mut at = now + controller.reconcile;
-        if gated {
-            at += controller.api.describe;
-        }
-        if !joins.is_empty() && is_ip {
-            at += controller.security_group_reconcile;
-        }
-        let (deregister, register) = (controller.api.deregister, controller.api.register);
-        if !leaves.is_empty() {
-            at = health.bucket.take(at) + deregister;
-            self.tell_load_balancer(group, &leaves, false, at, agenda);
-        }
-        if !joins.is_empty() {
-            at = self.health_mut().bucket.take(at) + register;
-            self.tell_load_balancer(group, &joins, true, at, agenda);
-            self.health_mut().note_registered(group, &joins);
-        }
-        self.health_mut().groups[group].running = true;
-        plan(agenda, at, HealthEvent::Reconciled(group));
-    }
-
-    /// A pass ends; what woke the controller meanwhile causes one more.
-    pub(super) fn on_reconciled(&mut self, group: TargetGroupId, agenda: &mut Agenda<'_, Event>) {
-        self.move_gates(group, agenda);
-        let it = &mut self.health_mut().groups[group];
-        it.running = false;
-        if std::mem::take(&mut it.again) {
-            self.on_reconcile(group, agenda);
-        }
-    }
-
     /// An API call is answered at `called`: each load balancer node will hear of it in its own time, of all its targets at once.
     ///
     /// Assumption: changes of a group reach a load balancer node in the order of the calls.
-    fn tell_load_balancer(
+    pub(super) fn tell_load_balancer(
         &mut self,
         group: TargetGroupId,
         positions: &[usize],
