@@ -46,6 +46,67 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "cluster.proxy.Cilium.lb_map_max",
         "the size of the service map",
     ),
+    (
+        "cluster.kubelet.resync",
+        "a kubelet's regular look at pods without news",
+    ),
+    (
+        "cluster.kubelet.status_report",
+        "node statuses without news",
+    ),
+    (
+        "cluster.kubelet.image_pull_back_off",
+        "image pulls that fail",
+    ),
+    ("cluster.kubelet.eviction", "nodes short of memory or disk"),
+    (
+        "cluster.kubelet.shutdown_grace_period",
+        "instances that shut down",
+    ),
+    (
+        "cluster.kubelet.shutdown_grace_period_critical_pods",
+        "instances that shut down",
+    ),
+    (
+        "cluster.node_lifecycle_controller.startup_grace_period",
+        "nodes that join",
+    ),
+    (
+        "cluster.endpoint_slice_controller.change_delay",
+        "EndpointSlices that somebody else edits",
+    ),
+    (
+        "cluster.proxy.Cilium.agent.retry_initial",
+        "the size of the service map",
+    ),
+    (
+        "cluster.proxy.Cilium.agent.retry_max",
+        "the size of the service map",
+    ),
+    (
+        "cluster.proxy.Cilium.agent.init_wait",
+        "agents that start while the API server is away",
+    ),
+    (
+        "load_balancer.controller.bindings_total",
+        "other Ingresses of the cluster",
+    ),
+    (
+        "load_balancer.controller.targets_cache",
+        "target groups that somebody else edits",
+    ),
+    (
+        "load_balancer.controller.sync_period",
+        "target groups that somebody else edits",
+    ),
+    (
+        "load_balancer.target_groups.*.reregister_while_draining",
+        "addresses that are used again while they drain",
+    ),
+    (
+        "load_balancer.target_groups.*.target_group_health.dns_failover",
+        "zones that leave DNS for want of healthy targets",
+    ),
     ("services.*.internal_traffic_policy", "traffic between pods"),
     ("services.*.node_port", "port numbers"),
     ("services.*.traffic_distribution", "zone hints"),

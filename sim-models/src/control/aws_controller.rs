@@ -38,7 +38,7 @@ pub struct Config {
     /// Targets of one Register or Deregister call.
     ///
     /// Range: 1 and up. Default: 200.
-    /// Source: AWS Load Balancer Controller `pkg/targetgroupbinding/targets_manager.go`.
+    /// Source: AWS Load Balancer Controller `pkg/targetgroupbinding/resource_manager.go`.
     pub chunk: NonZeroU32,
 
     /// Passes at once, each over a target group of its own; other groups wait.
